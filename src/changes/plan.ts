@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import type { CanonicalKeyId, Gun, MemberId, RoleName, TeamId, TufKeyId } from "../names.ts";
+
+/** A key as it stands, or will stand, in a role. */
+export interface KeyRef {
+  readonly tufKeyId: TufKeyId;
+  readonly canonicalKeyId: CanonicalKeyId;
+  readonly algorithm: string;
+  /** Where the service holds it; empty for keys of members and of the Notary server. */
+  readonly backend: string;
+  /** Empty for keys that belong to no member. */
+  readonly member: MemberId | "";
+  readonly certificate: string;
+}
+
+/** What one role of one collection would become. Versions are a forecast; 0 is "none yet". */
+export interface RolePlan {
+  readonly gun: Gun;
+  readonly role: RoleName;
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  readonly keysAdded: readonly KeyRef[];
+  readonly keysRemoved: readonly KeyRef[];
+  readonly pathsAdded: readonly string[];
+  readonly pathsRemoved: readonly string[];
+  readonly roleCreated: boolean;
+  readonly roleRemoved: boolean;
+}
+
+export type WarningCode =
+  | "TEAM_NOT_IN_RELEASES"
+  | "CERTIFICATE_EXPIRES_SOON"
+  | "SIGNATURES_ORPHANED"
+  | "SIGNATURES_REVIVED"
+  | "TEAM_WITHOUT_SIGNER";
+
+export interface PlanWarning {
+  readonly code: WarningCode;
+  readonly gun: Gun | "";
+  readonly role: RoleName | "";
+  readonly message: string;
+  readonly tags: readonly string[];
+  readonly dueAt: Date | undefined;
+}
+
+/** Everything a change would do, before it is done. */
+export interface Plan {
+  readonly roles: readonly RolePlan[];
+  readonly warnings: readonly PlanWarning[];
+  /** How many collections are concerned, also where `roles` names only the first of them. */
+  readonly collections: number;
+  readonly truncated: boolean;
+  /** One sentence. */
+  readonly summary: string;
+}
+
+/** A plan that publishes nothing, with a sentence on what is decided. */
+export function quietPlan(summary: string): Plan {
+  return { roles: [], warnings: [], collections: 0, truncated: false, summary };
+}
+
+/** Changes exactly when what the plan would do changes; forecast versions and wording do not count. */
+export function etagOfPlan(plan: Plan): string {
+  const content = {
+    collections: plan.collections,
+    roles: plan.roles.map((role) => ({
+      gun: role.gun,
+      role: role.role,
+      added: role.keysAdded.map((key) => key.tufKeyId),
+      removed: role.keysRemoved.map((key) => key.tufKeyId),
+      pathsAdded: role.pathsAdded,
+      pathsRemoved: role.pathsRemoved,
+      created: role.roleCreated,
+      gone: role.roleRemoved,
+    })),
+    warnings: plan.warnings.map((warning) => [warning.code, warning.gun, warning.role, warning.tags]),
+  };
+  return createHash("sha256").update(JSON.stringify(content)).digest("base64url").slice(0, 22);
+}
+
+/** Names a team's revision: who may sign for it, as of a change. */
+export interface TeamRevision {
+  readonly team: TeamId;
+  readonly revision: bigint;
+}

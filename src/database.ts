@@ -1,0 +1,248 @@
+import { SpanStatusCode, trace } from "@opentelemetry/api";
+import createKnex, { type Knex } from "knex";
+import pg from "pg";
+import { Fault } from "./errors.ts";
+
+/** Values for the `:name` placeholders of a statement; objects must be serialised by the caller, `undefined` is not allowed. */
+export type Bindings = Readonly<Record<string, unknown>>;
+
+/** Runs SQL with `:name` placeholders. int8 arrives as bigint, bytea as Buffer, timestamptz as Date. */
+export interface Queryable {
+  rows<T>(sql: string, bindings?: Bindings): Promise<readonly T[]>;
+  /** The first row, or undefined when there is none. */
+  row<T>(sql: string, bindings?: Bindings): Promise<T | undefined>;
+  /** The number of rows the statement changed. */
+  run(sql: string, bindings?: Bindings): Promise<number>;
+}
+
+declare const inTransaction: unique symbol;
+/** A Queryable whose statements commit or vanish together. */
+export interface Transaction extends Queryable {
+  readonly [inTransaction]: true;
+}
+
+export interface TransactionOptions {
+  readonly isolation?: "read committed" | "repeatable read";
+  readonly readOnly?: boolean;
+  /** How often the whole work is repeated after a serialization failure or a deadlock; default 5. */
+  readonly retries?: number;
+}
+
+export interface Database extends Queryable {
+  /**
+   * Runs the work in one transaction and commits it. The work is repeated from its beginning after SQLSTATE 40001 or 40P01,
+   * so it must hold no state of its own. A COMMIT whose answer never came is OUTCOME_UNKNOWN: the change may have been kept.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Calls the handler for each notification until the signal aborts. A hint: notifications may be missed at any time. */
+  listen(channel: string, handler: (payload: string) => void, signal: AbortSignal): void;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Most connections held at once; default 10. */
+  readonly connections?: number;
+  readonly applicationName?: string;
+}
+
+const int8 = 20;
+
+/** Opens a pool on a PostgreSQL database. No connection is made before the first statement. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const types = {
+    getTypeParser: ((oid: number, format?: "text" | "binary") =>
+      oid === int8
+        ? (text: string) => BigInt(text)
+        : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+  };
+  const knex = createKnex({
+    client: "pg",
+    connection: {
+      connectionString: options.url,
+      application_name: options.applicationName ?? "imagetrust",
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      statement_timeout: 30_000,
+      idle_in_transaction_session_timeout: 60_000,
+      types,
+    } as Knex.PgConnectionConfig,
+    pool: { min: 0, max: options.connections ?? 10, afterCreate: prepareConnection },
+    acquireConnectionTimeout: 10_000,
+  });
+  return {
+    ...queryable(knex),
+    transaction: (work, settings) => runTransaction(knex, work, settings ?? {}),
+    listen: (channel, handler, signal) => void listenForever(options.url, channel, handler, signal),
+    close: () => knex.destroy(),
+  };
+}
+
+/** Whether the error is PostgreSQL's unique violation, of that constraint or index if one is named. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  const found = databaseErrorOf(error);
+  return found?.code === sqlState.uniqueViolation && (constraint === undefined || found.constraint === constraint);
+}
+
+function prepareConnection(connection: pg.Client, done: (error: Error | null, connection: pg.Client) => void): void {
+  // An acknowledged change must survive a crash, whatever the server's or role's default says.
+  connection.query(
+    "select set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)",
+    (error) => done(error ?? null, connection),
+  );
+}
+
+interface RawResult {
+  readonly rows: readonly unknown[];
+  readonly rowCount: number | null;
+}
+
+function queryable(knex: Knex): Queryable {
+  const raw = async (sql: string, bindings: Bindings = {}): Promise<RawResult> => {
+    try {
+      return (await knex.raw(sql, bindings as Record<string, Knex.RawBinding>)) as RawResult;
+    } catch (error) {
+      throw faultOf(error);
+    }
+  };
+  return {
+    rows: async <T>(sql: string, bindings?: Bindings) => (await raw(sql, bindings)).rows as readonly T[],
+    row: async <T>(sql: string, bindings?: Bindings) => (await raw(sql, bindings)).rows[0] as T | undefined,
+    run: async (sql, bindings) => (await raw(sql, bindings)).rowCount ?? 0,
+  };
+}
+
+const tracer = trace.getTracer("imagetrust");
+
+async function runTransaction<T>(
+  knex: Knex,
+  work: (tx: Transaction) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  return tracer.startActiveSpan("database.transaction", async (span) => {
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await once(knex, work, options);
+        } catch (error) {
+          if (!(error instanceof Fault && error.reason === "CONFLICT" && isSerializationFailure(error.cause)))
+            throw error;
+          if (attempt >= (options.retries ?? 5)) throw error;
+        }
+      }
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+async function once<T>(knex: Knex, work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+  const tx = await begin(knex, options);
+  let result: T;
+  try {
+    result = await work(queryable(tx) as Transaction);
+  } catch (error) {
+    // The first error is the cause; a rollback that fails as well means the connection is gone and the server rolls back.
+    await tx.rollback().catch(() => undefined);
+    throw faultOf(error);
+  }
+  try {
+    await tx.commit();
+    return result;
+  } catch (error) {
+    throw commitFaultOf(error);
+  }
+}
+
+async function begin(knex: Knex, options: TransactionOptions): Promise<Knex.Transaction> {
+  try {
+    return await knex.transaction({
+      isolationLevel: options.isolation ?? "read committed",
+      ...(options.readOnly ? { readOnly: true } : {}),
+    });
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+interface DatabaseError {
+  readonly code: string;
+  readonly constraint?: string;
+}
+
+function databaseErrorOf(error: unknown): DatabaseError | undefined {
+  const source = error instanceof Fault ? error.cause : error;
+  return source instanceof Error && typeof (source as { code?: unknown }).code === "string"
+    ? (source as unknown as DatabaseError)
+    : undefined;
+}
+
+function isSerializationFailure(error: unknown): boolean {
+  const code = databaseErrorOf(error)?.code;
+  return code === sqlState.serializationFailure || code === sqlState.deadlockDetected;
+}
+
+function commitFaultOf(error: unknown): Fault {
+  if (isSerializationFailure(error)) return faultOf(error) as Fault;
+  return new Fault(
+    "OUTCOME_UNKNOWN",
+    "It is not known whether the change was kept; repeat it with the same request_id.",
+    {
+      cause: error,
+    },
+  );
+}
+
+/** Errors of the database leave this file as Faults; anything that is not the database's passes unchanged. */
+function faultOf(error: unknown): unknown {
+  if (error instanceof Fault) return error;
+  if (isSerializationFailure(error)) {
+    return new Fault("CONFLICT", "Another change won a race for the same rows; repeat the call.", { cause: error });
+  }
+  const code = databaseErrorOf(error)?.code ?? "";
+  const name = error instanceof Error ? error.name : "";
+  if (
+    unreachable.test(code) ||
+    name === "KnexTimeoutError" ||
+    (error instanceof Error && connectionLost.test(error.message))
+  ) {
+    return new Fault("DATABASE_UNAVAILABLE", "The database is not available; repeat the call.", { cause: error });
+  }
+  return error;
+}
+
+/** Keeps one connection on LISTEN and opens it anew with a pause when it breaks. */
+async function listenForever(
+  url: string,
+  channel: string,
+  handler: (payload: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const client = new pg.Client({ connectionString: url, application_name: "imagetrust-listen", keepAlive: true });
+    const ended = new Promise<void>((resolve) => {
+      client.once("end", () => resolve());
+      client.once("error", () => resolve());
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    try {
+      await client.connect();
+      client.on("notification", (message) => handler(message.payload ?? ""));
+      await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      await ended;
+    } catch {
+      // Unreachable just now: the loop tries again, and readers poll in the meantime.
+    }
+    await client.end().catch(() => undefined);
+    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
+  }
+}
+
+const sqlState = { uniqueViolation: "23505", serializationFailure: "40001", deadlockDetected: "40P01" };
+/** Class 08 (connection), 53 (resources), 57 (operator intervention), read-only, and the socket errors of Node. */
+const unreachable = /^(?:08...|53...|57P0.|57014|25006|ECONN.*|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN)$/;
+const connectionLost =
+  /Connection terminated|timeout expired|Client has encountered a connection error|Unable to acquire a connection/;
