@@ -6,7 +6,8 @@ import type { Knex } from "knex";
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(servingRole);
-  for (const part of [notary, keys, people, collections, uploads, changes, audit, grants]) await knex.raw(part);
+  const log = [audit, appendOnly, partitions];
+  for (const part of [notary, keys, people, collections, uploads, changes, ...log, grants]) await knex.raw(part);
 }
 
 export function down(): never {
@@ -135,6 +136,7 @@ create table collections(
   dirty_since timestamptz,
   attempts int not null default 0,
   next_attempt_at timestamptz not null default '-infinity',
+  pending_reason text,
   last_answer text,
   renew_at timestamptz not null default 'infinity',
   verified_at timestamptz,
@@ -165,6 +167,7 @@ create table collection_keys(
   backend text,
   certificate_pem text,
   created_at timestamptz not null,
+  replaced_at timestamptz,
   primary key(collection_id, incarnation, role, tuf_key_id)
 );
 comment on column collection_keys.public is 'the bytes whose base64 stands in metadata';
@@ -190,6 +193,8 @@ create table delegations(
   paths text[] not null check (cardinality(paths) > 0),
   in_releases boolean not null,
   since_generation bigint not null,
+  until_generation bigint,
+  check ((until_generation is null) = (valid_to is null)),
   published_revision bigint not null default 0,
   valid_from timestamptz not null,
   valid_to timestamptz,
@@ -242,13 +247,11 @@ create table uploads(
   first_refused_at timestamptz,
   version_answers int not null default 0,
   last_answer text,
-  next_attempt_at timestamptz not null default '-infinity',
   trace_parent text
 );
 comment on column uploads.claim is 'bumped by whoever takes over; guards database writes only';
 comment on column uploads.seen_timestamp is 'the timestamp version known when the upload was prepared';
 create unique index one_open_upload on uploads(collection_id) where state in ('PREPARED', 'READY', 'SENT');
-create index uploads_due on uploads(next_attempt_at) where state in ('PREPARED', 'READY', 'SENT');
 create index uploads_by_collection on uploads(collection_id, id);
 create index uploads_rejected on uploads(collection_id) where state = 'REJECTED';
 
@@ -299,22 +302,17 @@ create table rollouts(
   created_at timestamptz not null,
   finished_at timestamptz
 );
+create index rollouts_unfinished on rollouts(created_at) where finished_at is null;
 create table rollout_teams(
   rollout_id uuid not null references rollouts,
   team_id text collate "C" not null references teams,
   revision bigint not null,
+  keys_added text[] not null,
+  keys_removed text[] not null,
   primary key(rollout_id, team_id)
 );
 comment on table rollout_teams is 'all that a change of a team writes, however many collections it concerns';
 create index rollout_teams_by_team on rollout_teams(team_id, revision);
-create table rollout_items(
-  rollout_id uuid not null references rollouts,
-  collection_id bigint not null references collections,
-  result text not null,
-  detail text not null default '',
-  finished_at timestamptz not null,
-  primary key(rollout_id, collection_id)
-);
 create table requests(
   actor text not null,
   method text not null,
@@ -335,64 +333,110 @@ create table audit.intake(
   id bigint generated always as identity (cache 1) primary key,
   event_id uuid not null unique,
   subject_type text not null,
-  subject_id text not null,
+  subject_id text collate "C" not null,
+  about_types text[] not null,
+  about_ids text[] not null,
+  check (cardinality(about_types) = cardinality(about_ids)),
   occurred_at timestamptz not null,
   record bytea not null
-);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+comment on table audit.intake is 'records that committed with their change and wait for the sequencer';
 create table audit.entry(
   idx bigint not null primary key,
   event_id uuid not null,
   subject_type text not null,
-  subject_id text not null,
+  subject_id text collate "C" not null,
   subject_seq bigint not null,
   prev bytea,
   occurred_at timestamptz not null,
   sequenced_at timestamptz not null,
-  actor text not null,
+  actor text collate "C" not null,
   method text not null,
   event_type text not null,
-  gun text,
+  gun text collate "C",
   result text not null,
   severity text not null,
   trace_id text,
   leaf bytea not null
 ) partition by range (idx);
-create table audit.entry_0 partition of audit.entry for values from (0) to (10000000);
+comment on column audit.entry.leaf is 'the bytes that are hashed; every other column is derived from them';
 create index entry_by_event on audit.entry(event_id);
 create index entry_by_subject on audit.entry(subject_type, subject_id, subject_seq);
 create index entry_by_actor on audit.entry(actor, idx desc);
-create index entry_by_gun on audit.entry(gun, idx desc) where gun is not null;
 create index entry_by_type on audit.entry(event_type, idx desc);
-create index entry_by_time on audit.entry(occurred_at, idx);
+create index entry_failures on audit.entry(idx desc) where result <> 'OK';
 create table audit.entry_about(
   type text not null,
-  id text not null,
+  id text collate "C" not null,
   idx bigint not null,
   primary key(type, id, idx)
 );
-comment on table audit.entry_about is 'the further things a record is about, for the team, member and gun filters';
+comment on table audit.entry_about is 'all that a record is about, its subject included: for the gun, team and member filters';
+create table audit.time_index(
+  block bigint primary key,
+  min_occurred timestamptz not null,
+  max_occurred timestamptz not null
+);
+comment on table audit.time_index is 'per 1,024 entries, so that a time range becomes an idx range';
 create table audit.subjects(
   type text not null,
-  id text not null,
+  id text collate "C" not null,
   seq bigint not null,
   leaf_hash bytea not null,
   primary key(type, id)
-);
-comment on table audit.subjects is 'heads of the subject chains: the next subject_seq and prev';
+) with (fillfactor = 70);
+comment on table audit.subjects is 'heads of the subject chains: the subject_seq and leaf hash of the newest record';
 create table audit.log_state(
   one boolean primary key default true check (one),
   size bigint not null default 0,
   epoch bigint not null default 0,
-  origin text not null default ''
+  origin text not null check (octet_length(origin) between 1 and 255)
 ) with (fillfactor = 50);
-insert into audit.log_state default values;`;
+comment on column audit.log_state.epoch is 'bumped by the sequencer that takes over';
+insert into audit.log_state(origin) values ('imagetrust/' || gen_random_uuid());`;
+
+/** Defence in depth only: whoever owns the tables can drop these triggers, and start-up looks for them. */
+const appendOnly = `
+create function audit.refuse_change() returns trigger language plpgsql as $$
+begin
+  raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
+end $$;
+create trigger append_only before update or delete on audit.entry for each row execute function audit.refuse_change();
+create trigger never_truncated before truncate on audit.entry for each statement execute function audit.refuse_change();
+create trigger append_only before update or delete on audit.entry_about for each row execute function audit.refuse_change();
+create trigger never_truncated before truncate on audit.entry_about for each statement execute function audit.refuse_change();
+create trigger append_only before update or delete on audit.time_index for each row execute function audit.refuse_change();
+create trigger never_truncated before truncate on audit.time_index for each statement execute function audit.refuse_change();`;
+
+/**
+ * The log makes its own partitions, half of one ahead of need, in the transaction that moves a batch: the serving role may
+ * not create tables, and a log that waits for an operator would stop every change on the day it is full.
+ */
+const partitions = `
+create function audit.extend_log() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  width constant bigint := 10000000;
+  number bigint := (new.size + width / 2) / width;
+  part text := format('entry_%s', number);
+begin
+  if to_regclass('audit.' || part) is null then
+    execute format('create table audit.%I (like audit.entry including defaults including constraints)', part);
+    execute format('create trigger never_truncated before truncate on audit.%I for each statement execute function audit.refuse_change()', part);
+    execute format('alter table audit.entry attach partition audit.%I for values from (%s) to (%s)', part, number * width, (number + 1) * width);
+  end if;
+  return null;
+end $$;
+revoke execute on function audit.extend_log() from public;
+create trigger extend_log after insert or update of size on audit.log_state for each row execute function audit.extend_log();
+update audit.log_state set size = 0;`;
 
 const grants = `
 grant usage on schema public, audit to imagetrust_app;
 grant select, insert, update on all tables in schema public to imagetrust_app;
 grant delete on requests to imagetrust_app;
-grant usage on all sequences in schema public, audit to imagetrust_app;
-grant select on all tables in schema audit to imagetrust_app;
-grant insert on audit.intake, audit.entry, audit.entry_about, audit.subjects to imagetrust_app;
+grant usage on all sequences in schema public to imagetrust_app;
+grant select on audit.intake, audit.entry, audit.entry_about, audit.time_index, audit.subjects, audit.log_state to imagetrust_app;
+grant insert on audit.intake, audit.entry, audit.entry_about, audit.time_index, audit.subjects to imagetrust_app;
 grant delete on audit.intake to imagetrust_app;
-grant update on audit.log_state, audit.subjects to imagetrust_app;`;
+grant update (size, epoch) on audit.log_state to imagetrust_app;
+grant update (seq, leaf_hash) on audit.subjects to imagetrust_app;`;

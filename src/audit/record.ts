@@ -1,4 +1,5 @@
 import type { Gun } from "../names.ts";
+import type { Actor, Authorization } from "./call.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -56,3 +57,65 @@ export interface RecordedPublication {
   /** What happened, for a person; empty where the event type says it all. */
   readonly detail: string;
 }
+
+/** Stands in a record for a value that would have made it too long: what the value's canonical JSON hashes to, and its length in bytes. */
+export type Truncated = { readonly sha256: string; readonly length: number; readonly truncated: true };
+
+/** A record as it stands in the log: canonical JSON (RFC 8785), absent where there is nothing to say. Hashes are hex, times ISO 8601. */
+export type AuditRecord = {
+  readonly schema_version: 1;
+  /** UUIDv7. */
+  readonly event_id: string;
+  /** 16 random bytes in hex: a published hash of the record tells nobody what it says. */
+  readonly nonce: string;
+  readonly event_type: string;
+  readonly stage: Stage;
+  readonly severity: Severity;
+  readonly occurred_at: string;
+  readonly method: string;
+  readonly result: { readonly code: string; readonly reason?: string };
+  readonly subject: { readonly type: Subject["type"]; readonly id: string };
+  readonly about?: readonly { readonly type: Subject["type"]; readonly id: string }[] | Truncated;
+  readonly actor: {
+    readonly type: Actor["type"];
+    readonly id: string;
+    readonly authentication: Actor["authentication"];
+    readonly certificate_sha256?: string;
+  };
+  readonly authorization?: {
+    readonly action: string;
+    readonly resource: string;
+    readonly decision: Authorization["decision"];
+    readonly policies: readonly string[] | Truncated;
+  };
+  readonly gun?: string;
+  readonly change?: {
+    readonly before: Json;
+    readonly after: Json;
+    readonly diff: readonly string[] | Truncated;
+  };
+  readonly publication?: {
+    readonly upload_id: string;
+    readonly kind: string;
+    readonly from_generation: string;
+    readonly to_generation: string;
+    readonly team_revisions: Readonly<Record<string, string>> | Truncated;
+    readonly roles: readonly AuditedRole[] | Truncated;
+    readonly signed: boolean;
+    readonly detail?: string | Truncated;
+  };
+  readonly request_id?: string;
+  readonly request_sha256?: string;
+  readonly reason?: string;
+  readonly peer?: string;
+  readonly user_agent?: string;
+  readonly trace_id?: string;
+  readonly span_id?: string;
+};
+
+export type AuditedRole = {
+  readonly role: string;
+  readonly version: number;
+  readonly payload_sha256: string;
+  readonly sha256?: string;
+};

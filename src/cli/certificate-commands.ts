@@ -1,0 +1,88 @@
+import { type Command, Option } from "commander";
+import { CertificateState, RevocationReason, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
+import { readCertificate } from "./certificate-source.ts";
+import { addChangeFlags, change } from "./change.ts";
+import { addPageFlags, list } from "./lists.ts";
+import { collectEnum, parseEnum } from "./option-values.ts";
+import type { Perform } from "./session.ts";
+import { certificatesText } from "./team-text.ts";
+
+/** Adds `certificate` to the command. */
+export function addCertificateCommands(program: Command, perform: Perform): void {
+  const certificate = program.command("certificate").description("members' public certificates");
+  addAdd(certificate, perform);
+  addRevoke(certificate, perform);
+  addList(certificate, perform);
+}
+
+function addAdd(certificate: Command, perform: Perform): void {
+  const add = certificate
+    .command("add <member> [file]")
+    .description("submit a member's certificate: a PEM file, `-` for standard input, or a client bundle's cert.pem")
+    .option("--bundle <zip>", "a UCP client bundle; its key.pem is neither read nor sent", "");
+  addChangeFlags(add).action((member: string, file: string | undefined) =>
+    perform(add, async (session) => {
+      const source = { file, bundle: add.opts<{ bundle: string }>().bundle };
+      const certificatePem = await readCertificate(session.terminal, source);
+      return change(
+        session,
+        add,
+        TeamServiceService.submitCertificate,
+        (options) => ({ member, certificatePem, options }),
+        ({ certificate }) => (certificate === undefined ? "" : certificatesText([certificate], "")),
+      );
+    }),
+  );
+}
+
+function addRevoke(certificate: Command, perform: Perform): void {
+  const revoke = certificate
+    .command("revoke <certificate>")
+    .description("revoke a certificate's key, with every certificate of it, for ever")
+    .addOption(
+      new Option("--because <why>", "superseded, left or compromised")
+        .argParser((text) => parseEnum(RevocationReason, text))
+        .makeOptionMandatory(),
+    );
+  addChangeFlags(revoke).action((id: string) =>
+    perform(revoke, (session) =>
+      change(
+        session,
+        revoke,
+        TeamServiceService.revokeCertificate,
+        (options) => ({
+          certificate: id,
+          revocationReason: revoke.opts<{ because: RevocationReason }>().because,
+          options,
+        }),
+        ({ certificates }) => certificatesText(certificates, ""),
+      ),
+    ),
+  );
+}
+
+function addList(certificate: Command, perform: Perform): void {
+  const several = certificate
+    .command("list")
+    .description("list certificates")
+    .option("--member <member>", "only this member's", "")
+    .option("--team <team>", "only those of this team's members", "")
+    .option("--state <state>", "only those in this state (repeatable)", collectEnum(CertificateState), []);
+  addPageFlags(several).action(() =>
+    perform(several, (session) => {
+      const { member, team, state } = several.opts<{
+        member: string;
+        team: string;
+        state: readonly CertificateState[];
+      }>();
+      return list(
+        session,
+        several,
+        TeamServiceService.listCertificates,
+        (page) => ({ ...page, member, team, states: state }),
+        "certificates",
+        ({ certificates, nextPageToken }) => certificatesText(certificates, nextPageToken),
+      );
+    }),
+  );
+}

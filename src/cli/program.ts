@@ -1,0 +1,66 @@
+import { Command, CommanderError, Help } from "commander";
+import { openApi, version } from "./api.ts";
+import { addAuditCommands } from "./audit-commands.ts";
+import { addCertificateCommands } from "./certificate-commands.ts";
+import { addDelegationCommands } from "./delegation-commands.ts";
+import { type ExitCode, exitCode } from "./exit-code.ts";
+import { addMemberSetup } from "./member-setup-command.ts";
+import { reportError } from "./refusal.ts";
+import type { Perform } from "./session.ts";
+import { addSettings, settingsOf } from "./settings.ts";
+import { addTeamCommands } from "./team-commands.ts";
+import type { Terminal } from "./terminal.ts";
+import { addTrustCommands } from "./trust-commands.ts";
+
+const afterword = `
+\`imagetrust serve\`, \`migrate\` and \`signer\` run the service itself; each has a --help of its own.
+Exit codes: 0 live, 1 refused, 2 wrong command line, 3 accepted and not live yet, 4 the service cannot be reached.`;
+
+/** Runs the `imagetrust` command with its arguments, the program's name left out. Never throws. */
+export async function runCommand(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = exitCode.live;
+  const program = buildProgram(terminal, async (command, act) => {
+    const json = command.optsWithGlobals<{ json: boolean }>().json;
+    try {
+      const settings = settingsOf(command);
+      const api = openApi(settings);
+      try {
+        code = await act({ api, settings, terminal, deadline: Date.now() + settings.timeout * 1_000 });
+      } finally {
+        api.close();
+      }
+    } catch (error) {
+      code = reportError(terminal, error, json);
+    }
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.live : exitCode.usage;
+    return reportError(terminal, error, false);
+  }
+}
+
+function buildProgram(terminal: Terminal, perform: Perform): Command {
+  const program = new Command("imagetrust")
+    .description("Delegates image signing: a client of the imagetrust service.")
+    .version(version)
+    .showHelpAfterError("(--help shows what is possible)")
+    .addHelpText("after", afterword)
+    .configureHelp({ optionDescription: (option) => withoutEmptyDefault(new Help().optionDescription(option)) })
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .exitOverride();
+  addSettings(program);
+  addTrustCommands(program, perform);
+  const { member } = addTeamCommands(program, perform);
+  addMemberSetup(member, perform);
+  addCertificateCommands(program, perform);
+  addDelegationCommands(program, perform);
+  addAuditCommands(program, perform);
+  return program;
+}
+
+function withoutEmptyDefault(description: string): string {
+  return description.replace(/ \(default: (?:""|false|\[\]|\{\})\)$/, "");
+}

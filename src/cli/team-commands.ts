@@ -1,0 +1,147 @@
+import type { Command } from "commander";
+import { MemberKind, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
+import { addChangeFlags, change } from "./change.ts";
+import { addPageFlags, list } from "./lists.ts";
+import { collectLabel } from "./option-values.ts";
+import { type Perform, show } from "./session.ts";
+import { membersText, memberText, teamsText, teamText } from "./team-text.ts";
+
+/** Adds `team` and all of `member` but its setup to the command. */
+export function addTeamCommands(program: Command, perform: Perform): { readonly member: Command } {
+  const team = program.command("team").description("people and robots who sign together");
+  addTeamChanges(team, perform);
+  addTeamReads(team, perform);
+  const member = program.command("member").description("people and robots, and the teams they belong to");
+  addMemberChanges(member, perform);
+  addMemberReads(member, perform);
+  return { member };
+}
+
+function addTeamChanges(team: Command, perform: Perform): void {
+  const create = team
+    .command("create <team>")
+    .description("make a team; its id is for ever")
+    .option("--display-name <name>", "a name for people", "")
+    .option("--label <name=value>", "a label (repeatable)", collectLabel, {});
+  addChangeFlags(create).action((id: string) =>
+    perform(create, (session) => {
+      const flags = create.opts<{ displayName: string; label: Readonly<Record<string, string>> }>();
+      return change(
+        session,
+        create,
+        TeamServiceService.createTeam,
+        (options) => ({
+          team: id,
+          displayName: flags.displayName,
+          labels: flags.label,
+          requiresPossessionProof: false,
+          options,
+        }),
+        () => "",
+      );
+    }),
+  );
+
+  const remove = team.command("delete <team>").description("delete a team that nothing is delegated to");
+  addChangeFlags(remove).action((id: string) =>
+    perform(remove, (session) =>
+      change(
+        session,
+        remove,
+        TeamServiceService.deleteTeam,
+        (options) => ({ team: id, options }),
+        () => "",
+      ),
+    ),
+  );
+}
+
+function addTeamReads(team: Command, perform: Perform): void {
+  const get = team.command("get <team>").description("show a team");
+  get.action((id: string) =>
+    perform(get, async (session) => {
+      const response = await session.api.call(TeamServiceService.getTeam, { team: id }, session.deadline);
+      show(session, response, (answer) => (answer.team === undefined ? "" : teamText(answer.team)));
+      return 0;
+    }),
+  );
+
+  const several = team
+    .command("list")
+    .description("list teams")
+    .option("--member <member>", "only this member's teams", "");
+  addPageFlags(several).action(() =>
+    perform(several, (session) =>
+      list(
+        session,
+        several,
+        TeamServiceService.listTeams,
+        (page) => ({ ...page, member: several.opts<{ member: string }>().member }),
+        "teams",
+        ({ teams, nextPageToken }) => teamsText(teams, nextPageToken),
+      ),
+    ),
+  );
+}
+
+function addMemberChanges(member: Command, perform: Perform): void {
+  const add = member
+    .command("add <team> <member>")
+    .description("put a member into a team, making the member where none of that id exists")
+    .option("--display-name <name>", "a name for people, for a new member", "")
+    .option("--robot", "the new member is a machine", false);
+  addChangeFlags(add).action((team: string, id: string) =>
+    perform(add, (session) => {
+      const { displayName, robot } = add.opts<{ displayName: string; robot: boolean }>();
+      const kind = robot ? MemberKind.ROBOT : MemberKind.PERSON;
+      return change(
+        session,
+        add,
+        TeamServiceService.addMember,
+        (options) => ({ team, member: id, displayName, kind, options }),
+        () => "",
+      );
+    }),
+  );
+
+  const remove = member.command("remove <team> <member>").description("take a member out of a team");
+  addChangeFlags(remove).action((team: string, id: string) =>
+    perform(remove, (session) =>
+      change(
+        session,
+        remove,
+        TeamServiceService.removeMember,
+        (options) => ({ team, member: id, options }),
+        () => "",
+      ),
+    ),
+  );
+}
+
+function addMemberReads(member: Command, perform: Perform): void {
+  const get = member.command("get <member>").description("show a member");
+  get.action((id: string) =>
+    perform(get, async (session) => {
+      const response = await session.api.call(TeamServiceService.getMember, { member: id }, session.deadline);
+      show(session, response, (answer) => (answer.member === undefined ? "" : memberText(answer.member)));
+      return 0;
+    }),
+  );
+
+  const several = member
+    .command("list")
+    .description("list members")
+    .option("--team <team>", "only this team's members", "");
+  addPageFlags(several).action(() =>
+    perform(several, (session) =>
+      list(
+        session,
+        several,
+        TeamServiceService.listMembers,
+        (page) => ({ ...page, team: several.opts<{ team: string }>().team }),
+        "members",
+        ({ members, nextPageToken }) => membersText(members, nextPageToken),
+      ),
+    ),
+  );
+}

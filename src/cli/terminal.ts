@@ -1,0 +1,35 @@
+import { createReadStream } from "node:fs";
+
+/** Where the command prints to and reads from. */
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+  /** Whether `out` may use colour. */
+  readonly colour: boolean;
+  /** Everything on standard input, as it comes. */
+  input(): AsyncIterable<Buffer>;
+}
+
+/** The process's own streams; colour only on a terminal that does not ask for none (https://no-color.org). */
+export function processTerminal(): Terminal {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    colour: process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === "",
+    input: () => createReadStream("", { fd: 0, autoClose: false }),
+  };
+}
+
+const colours = { green: 32, yellow: 33, red: 31 } as const;
+
+/** The text in a colour where the terminal may use one. */
+export function coloured(terminal: Terminal, colour: keyof typeof colours, text: string): string {
+  return terminal.colour ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text;
+}
+
+/** The text without anything a terminal would obey: control characters and direction overrides become `\u{hex}`. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+}

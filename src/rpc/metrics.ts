@@ -1,0 +1,53 @@
+import { metrics } from "@opentelemetry/api";
+
+/** What operators see of the edge. Methods and codes are known sets; nothing a caller makes up becomes a label. */
+export interface RpcMetrics {
+  began(method: string): void;
+  ended(method: string, code: string, seconds: number): void;
+  refusalUnrecorded(): void;
+  connectionOpened(): void;
+  connectionClosed(): void;
+  /** A connection that never came to a call: `reason` is one of a small set. */
+  connectionRefused(reason: string): void;
+  certificatesReloaded(result: "changed" | "kept"): void;
+  policiesReloaded(result: "changed" | "kept"): void;
+}
+
+/** The meter provider must be registered before: the metrics API has no late binding. */
+export function createRpcMetrics(): RpcMetrics {
+  const meter = metrics.getMeter("imagetrust");
+  const durations = meter.createHistogram("rpc_server_duration", {
+    description: "Duration of calls, in seconds, by method and status code.",
+    unit: "s",
+    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] },
+  });
+  const active = meter.createUpDownCounter("rpc_server_active", { description: "Calls being worked on, by method." });
+  const unrecorded = meter.createCounter("rpc_refusals_unrecorded_total", {
+    description: "Refusals that could not be written to the audit log.",
+  });
+  const connections = meter.createUpDownCounter("rpc_connections", { description: "Open client connections." });
+  const refused = meter.createCounter("rpc_connections_refused_total", {
+    description:
+      "Connections that failed before any call: TLS handshakes, missing certificates, bytes that are no TLS.",
+  });
+  const certificates = meter.createCounter("tls_certificate_reloads_total", {
+    description:
+      "Changes of the certificate files: `changed` was taken up, `kept` was refused and the old one goes on.",
+  });
+  const policies = meter.createCounter("policy_reloads_total", {
+    description: "Changes of the policy directory: `changed` was taken up, `kept` was refused and the old set goes on.",
+  });
+  return {
+    began: (method) => active.add(1, { method }),
+    ended: (method, code, seconds) => {
+      active.add(-1, { method });
+      durations.record(seconds, { method, code });
+    },
+    refusalUnrecorded: () => unrecorded.add(1),
+    connectionOpened: () => connections.add(1),
+    connectionClosed: () => connections.add(-1),
+    connectionRefused: (reason) => refused.add(1, { reason }),
+    certificatesReloaded: (result) => certificates.add(1, { result }),
+    policiesReloaded: (result) => policies.add(1, { result }),
+  };
+}

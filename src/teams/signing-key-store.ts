@@ -1,0 +1,62 @@
+import type { Transaction } from "../database.ts";
+import type { CanonicalKeyId, MemberId } from "../names.ts";
+import type { RevocationReason } from "./certificate.ts";
+
+/** A member's key: one key belongs to one member for ever, and a revoked key never comes back. */
+export interface SigningKey {
+  readonly member: MemberId;
+  readonly revocationReason: RevocationReason | undefined;
+}
+
+interface Row {
+  readonly member_id: MemberId;
+  readonly revocation_reason: RevocationReason | null;
+}
+
+/**
+ * Gives the key to the member where nobody has it yet, and answers who has it and whether it is revoked. The row is locked
+ * FOR SHARE: no revocation can pass until the transaction ends.
+ */
+export async function claimKey(tx: Transaction, key: CanonicalKeyId, member: MemberId): Promise<SigningKey> {
+  await tx.run("insert into signing_keys(canonical_key_id, member_id) values (:key, :member) on conflict do nothing", {
+    key,
+    member,
+  });
+  return await lockKey(tx, key, "for share");
+}
+
+/** Locks a known key for its revocation: submissions of its certificates wait. */
+export function lockKeyForRevocation(tx: Transaction, key: CanonicalKeyId): Promise<SigningKey> {
+  return lockKey(tx, key, "for no key update");
+}
+
+/** Revokes the key and ends every certificate of it; a key revoked before keeps its time and takes the new reason. */
+export async function revokeKey(
+  tx: Transaction,
+  key: CanonicalKeyId,
+  reason: RevocationReason,
+  now: Date,
+): Promise<void> {
+  await tx.run(
+    `update signing_keys set revoked_at = coalesce(revoked_at, :now), revocation_reason = :reason
+     where canonical_key_id = :key`,
+    { key, reason, now },
+  );
+  await tx.run(
+    "update certificates set valid_to = greatest(valid_from, :now) where false and canonical_key_id = :key",
+    { key, now },
+  );
+}
+
+async function lockKey(
+  tx: Transaction,
+  key: CanonicalKeyId,
+  strength: "for share" | "for no key update",
+): Promise<SigningKey> {
+  const row = await tx.row<Row>(
+    `select member_id, revocation_reason from signing_keys where canonical_key_id = :key ${strength}`,
+    { key },
+  );
+  if (row === undefined) throw new Error("A key that was claimed is gone.");
+  return { member: row.member_id, revocationReason: row.revocation_reason ?? undefined };
+}

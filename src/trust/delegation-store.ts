@@ -1,0 +1,163 @@
+import type { Queryable, Transaction } from "../database.ts";
+import type { Gun, TeamId } from "../names.ts";
+import type { SigningCertificate } from "../teams/effects.ts";
+import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
+import type { Collection } from "./collection-store.ts";
+import type { DesiredCollection, DesiredDelegation } from "./desired.ts";
+
+/** One delegation as decided, whether live or not. */
+export interface DelegationRow {
+  readonly id: bigint;
+  readonly collectionId: bigint;
+  readonly gun: Gun;
+  readonly team: TeamId;
+  readonly paths: readonly string[];
+  readonly inReleases: boolean;
+  readonly sinceGeneration: bigint;
+  readonly publishedRevision: bigint;
+  readonly teamRevision: bigint;
+  readonly validFrom: Date;
+  readonly liveFrom: Date | null;
+}
+
+const columns = `d.id, d.collection_id as "collectionId", c.gun, d.team_id as team, d.paths, d.in_releases as "inReleases",
+  d.since_generation as "sinceGeneration", d.published_revision as "publishedRevision", t.revision as "teamRevision",
+  d.valid_from as "validFrom", d.live_from as "liveFrom"`;
+const source = "delegations d join collections c on c.id = d.collection_id join teams t on t.id = d.team_id";
+
+/** The delegations of these collections that are decided now, ascending by collection and team. */
+export function currentDelegations(db: Queryable, collectionIds: readonly bigint[]): Promise<readonly DelegationRow[]> {
+  return db.rows(
+    `select ${columns} from ${source} where d.collection_id = any(:collectionIds) and d.valid_to is null
+     order by d.collection_id, d.team_id`,
+    { collectionIds },
+  );
+}
+
+/** The decided delegations by GUN and team, ascending, after the pair given; at least one of the filters is not empty. */
+export function listDelegationRows(
+  db: Queryable,
+  filter: { readonly gun: string; readonly team: string },
+  after: { readonly gun: string; readonly team: string },
+  limit: number,
+): Promise<readonly DelegationRow[]> {
+  const conditions = [
+    "d.valid_to is null",
+    "(c.gun, d.team_id) > (:afterGun, :afterTeam)",
+    ...(filter.gun === "" ? [] : ["c.gun = :gun"]),
+    ...(filter.team === "" ? [] : ["d.team_id = :team"]),
+  ];
+  return db.rows(
+    `select ${columns} from ${source} where ${conditions.join(" and ")} order by c.gun, d.team_id limit :limit`,
+    {
+      ...filter,
+      afterGun: after.gun,
+      afterTeam: after.team,
+      limit,
+    },
+  );
+}
+
+/** What these collections should hold, with the keys their teams have now: two queries however many collections. */
+export async function readDesired(
+  db: Queryable,
+  collections: readonly Collection[],
+): Promise<ReadonlyMap<bigint, DesiredCollection>> {
+  const rows = await currentDelegations(
+    db,
+    collections.map((collection) => collection.id),
+  );
+  const certificates = await signingCertificatesOf(db, [...new Set(rows.map((row) => row.team))]);
+  return new Map(
+    collections.map((collection) => [
+      collection.id,
+      {
+        gun: collection.gun,
+        releasesPaths: collection.releasesPaths,
+        delegations: rows
+          .filter((row) => row.collectionId === collection.id)
+          .map((row) => desiredOf(row, certificates.get(row.team) ?? [])),
+      },
+    ]),
+  );
+}
+
+/** Joins a decided delegation with the certificates of its team. */
+export function desiredOf(row: DelegationRow, certificates: readonly SigningCertificate[]): DesiredDelegation {
+  const { id, team, paths, inReleases } = row;
+  return { id, team, paths, inReleases, revision: row.teamRevision, certificates };
+}
+
+export interface NewDelegation {
+  readonly collectionId: bigint;
+  readonly team: TeamId;
+  readonly paths: readonly string[];
+  readonly inReleases: boolean;
+  readonly generation: bigint;
+}
+
+/** Decides a delegation from a generation on. */
+export async function insertDelegation(tx: Transaction, fresh: NewDelegation, now: Date): Promise<bigint> {
+  const row = await tx.row<{ id: bigint }>(
+    `insert into delegations(collection_id, team_id, paths, in_releases, since_generation, valid_from)
+     values (:collectionId, :team, :paths, :inReleases, :generation, :now) returning id`,
+    { ...fresh, now },
+  );
+  if (row === undefined) throw new Error("a delegation was not inserted");
+  return row.id;
+}
+
+/** Ends a delegation at a generation; the row stays, and says who could sign until when. */
+export async function endDelegation(tx: Transaction, id: bigint, generation: bigint, now: Date): Promise<void> {
+  await tx.run(
+    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation where id = :id`,
+    { id, generation, now },
+  );
+}
+
+/** Ends all delegations of a collection, with the collection. */
+export async function endDelegations(
+  tx: Transaction,
+  collectionId: bigint,
+  generation: bigint,
+  now: Date,
+): Promise<void> {
+  await tx.run(
+    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation
+     where collection_id = :collectionId and valid_to is null`,
+    { collectionId, generation, now },
+  );
+}
+
+/** Whether a team, or anybody, was ever delegated on a collection before: only then can old signatures be revived. */
+export async function hasEndedDelegations(db: Queryable, collectionId: bigint): Promise<boolean> {
+  const row = await db.row(
+    "select 1 from delegations where collection_id = :collectionId and valid_to is not null limit 1",
+    { collectionId },
+  );
+  return row !== undefined;
+}
+
+/** The collections that any of the teams is delegated on, ascending by id after the one given. */
+export async function collectionsOfTeams(
+  db: Queryable,
+  teams: readonly TeamId[],
+  after: bigint,
+  limit: number,
+): Promise<readonly bigint[]> {
+  const rows = await db.rows<{ id: bigint }>(
+    `select distinct d.collection_id as id from delegations d
+     where d.team_id = any(:teams) and d.valid_to is null and d.collection_id > :after order by id limit :limit`,
+    { teams, after, limit },
+  );
+  return rows.map((row) => row.id);
+}
+
+/** How many collections any of the teams is delegated on. */
+export async function countCollectionsOfTeams(db: Queryable, teams: readonly TeamId[]): Promise<number> {
+  const row = await db.row<{ count: bigint }>(
+    "select count(distinct d.collection_id) as count from delegations d where d.team_id = any(:teams) and d.valid_to is null",
+    { teams },
+  );
+  return Number(row?.count ?? 0n);
+}

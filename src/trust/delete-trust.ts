@@ -1,0 +1,86 @@
+import type { Call } from "../audit/call.ts";
+import type { RecordDraft } from "../audit/record.ts";
+import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
+import type { ChangeOptions } from "../changes/options.ts";
+import { nothingToPublish } from "../changes/outcome.ts";
+import { quietPlan } from "../changes/plan.ts";
+import { Fault } from "../errors.ts";
+import type { Gun } from "../names.ts";
+import { cancelUnsent } from "./block.ts";
+import { lockCollectionOf, markDeleted } from "./collection-store.ts";
+import { endDelegations } from "./delegation-store.ts";
+import type { TrustRoom } from "./room.ts";
+import { trustEtag } from "./trust-view.ts";
+import { openUpload } from "./upload-store.ts";
+
+export interface DeleteTrust {
+  readonly gun: Gun;
+  readonly options: ChangeOptions;
+}
+
+/**
+ * Ends a collection of which nothing ever landed. Repeating it changes nothing. What was sent may still land, so an upload that is
+ * on its way must be decided first. The GUN's row stays; a next life has a new incarnation and new keys.
+ */
+export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTrust): Promise<Changed> {
+  return makeChange(room.changing, call, request.options, async (tx, now) => {
+    // The lock and the look for open uploads are two statements: a combined one lets a new upload through.
+    const collection = await lockCollectionOf(tx, request.gun);
+    if (collection === undefined) {
+      throw new Fault("NOT_FOUND", `There is no trust for ${request.gun}.`, { metadata: { gun: request.gun } });
+    }
+    if (collection.state === "DELETED") return decided(request, false);
+    if (request.options.etag !== "" && request.options.etag !== trustEtag(collection)) {
+      throw new Fault("ETAG_MISMATCH", "The trust has changed since it was read; read it again and decide anew.", {
+        metadata: { etag: trustEtag(collection) },
+      });
+    }
+    const landed = await tx.row(
+      "select 1 from published_parts where collection_id = :id and incarnation = :incarnation limit 1",
+      { id: collection.id, incarnation: collection.incarnation },
+    );
+    if (landed !== undefined) {
+      throw new Fault("TRUST_PUBLISHED", `Trust for ${request.gun} is live on Notary and cannot be deleted yet.`, {
+        metadata: { gun: request.gun },
+      });
+    }
+    const parts = { append: room.changing.append, now: room.changing.now };
+    await cancelUnsent(tx, parts, collection, "the collection was deleted", call.signal);
+    if ((await openUpload(tx, collection.id)) !== undefined) {
+      throw new Fault(
+        "TRUST_PUBLISHED",
+        `The first publication of ${request.gun} was sent and may land; wait until GetTrust says what became of it.`,
+        { metadata: { gun: request.gun } },
+      );
+    }
+    await endDelegations(tx, collection.id, collection.generation + 1n, now);
+    await markDeleted(tx, collection.id, now);
+    return decided(request, true);
+  });
+}
+
+function decided(request: DeleteTrust, changed: boolean): Decision {
+  const record: RecordDraft = {
+    eventType: "trust.deleted.v1",
+    stage: "RESULT",
+    severity: "NOTICE",
+    subject: { type: "gun", id: request.gun },
+    about: [],
+    result: "OK",
+    resultReason: "",
+    gun: request.gun,
+    change: {
+      before: null,
+      after: null,
+      diff: changed ? [`trust for ${request.gun} is given up; nothing had landed`] : [],
+    },
+    publication: undefined,
+  };
+  return {
+    plan: quietPlan(changed ? `Give up trust for ${request.gun}; nothing of it is on Notary.` : "Deleted already."),
+    changed,
+    commitment: nothingToPublish,
+    resource: request.gun,
+    record,
+  };
+}

@@ -1,0 +1,191 @@
+import { Fault } from "../errors.ts";
+import type { UploadAnswer } from "../notary/server.ts";
+import { parseRoot } from "../tuf/envelope.ts";
+import type { RootContent } from "../tuf/payload.ts";
+import { backOff, type Delay } from "./back-off.ts";
+import { block } from "./block.ts";
+import { closeLanded, closeUnlanded } from "./close.ts";
+import type { Collection } from "./collection-store.ts";
+import { refetchServerKeys } from "./provision.ts";
+import { newestParts } from "./published-store.ts";
+import type { PublisherRoom } from "./publisher-room.ts";
+import { type Observation, observe } from "./readback.ts";
+import { noteAnswer, type Upload, type UploadPart, uploadParts } from "./upload-store.ts";
+
+/** How a delivery ended for now. LOST asks for a full walk before anything else is prepared. */
+export type Delivered = "LANDED" | "LOST" | "REJECTED" | "LATER";
+
+/**
+ * Sends an armed upload's stored bytes and reads back what became of them. An upload taken over from somebody who may have sent
+ * it is read back first. Anybody may do this at any time: its bytes are the only bytes that upload ever had.
+ */
+export async function deliver(
+  room: PublisherRoom,
+  collection: Collection,
+  upload: Upload,
+  justArmed: boolean,
+  signal: AbortSignal,
+): Promise<Delivered> {
+  const parts = await uploadParts(room.database, upload.id);
+  const root = await rootOf(room, collection, parts);
+  const server = room.notaries.byName(collection.notary);
+  if (!justArmed) {
+    const before = await observe(server, collection.gun, upload, parts, root, signal);
+    const closed = await closeOn(room, collection, upload, parts, before, signal);
+    if (closed !== undefined) return closed;
+    if (collection.blockReason !== null)
+      return await later(room, collection, "BACK_OFF", "blocked: observed, not sent");
+  }
+  const files = parts.map((part) => ({ role: part.role, bytes: envelopeOf(part) }));
+  const answer = await server.upload(collection.gun, files, signal);
+  await room.atStep("sent", collection.id);
+  const observation = await observe(server, collection.gun, upload, parts, root, signal);
+  await room.atStep("observed", collection.id);
+  const closed = await closeOn(room, collection, upload, parts, observation, signal);
+  return closed ?? (await undecided(room, collection, upload, parts, answer, observation, signal));
+}
+
+function envelopeOf(part: UploadPart): Buffer {
+  if (part.envelope === null) throw new Error("a sent upload has no envelope");
+  return part.envelope;
+}
+
+/** The root under which the upload's snapshot and timestamp are judged: its own, else the newest published. */
+async function rootOf(room: PublisherRoom, collection: Collection, parts: readonly UploadPart[]): Promise<RootContent> {
+  const own = parts.find((part) => part.role === "root");
+  const published =
+    own === undefined ? await newestParts(room.database, collection.id, collection.incarnation) : undefined;
+  const bytes = own === undefined ? published?.root?.bytes : envelopeOf(own);
+  if (bytes === undefined) throw new Error(`collection ${collection.id} has no root`);
+  return parseRoot(bytes).content;
+}
+
+/** Closes the upload where the evidence decides; undefined where it does not. */
+export async function closeOn(
+  room: PublisherRoom,
+  collection: Collection,
+  upload: Upload,
+  parts: readonly UploadPart[],
+  { evidence }: Observation,
+  signal: AbortSignal,
+): Promise<Delivered | undefined> {
+  switch (evidence.kind) {
+    case "LANDED":
+    case "SAME_PAYLOAD": {
+      const imported = evidence.kind === "SAME_PAYLOAD" ? evidence.imported : new Map();
+      if (await closeLanded(room, upload, parts, { tip: evidence.tip, imported }, signal)) {
+        room.log.info({ gun: collection.gun, upload: upload.id, parts: partNames(parts) }, "publication landed");
+      }
+      await room.atStep("closed", collection.id);
+      return "LANDED";
+    }
+    case "LOST":
+      await closeUnlanded(room, upload, parts, "LOST", evidence.detail, signal);
+      room.log.warn({ gun: collection.gun, upload: upload.id, detail: evidence.detail }, "upload lost its slot");
+      return "LOST";
+    case "UNREADABLE":
+      await block(
+        room,
+        collection.id,
+        "UNREADABLE",
+        `Notary took the files of ${collection.gun}, but ${evidence.detail}: this server writes metadata differently.`,
+        signal,
+      );
+      return await later(room, collection, "BACK_OFF", evidence.detail);
+    case "OPEN":
+      return undefined;
+  }
+}
+
+function partNames(parts: readonly UploadPart[]): readonly string[] {
+  return parts.map((part) => `${part.version}.${part.role}`);
+}
+
+/** No evidence: the same bytes are sent again after a while, unless the answers add up to a refusal or a wedged snapshot. */
+async function undecided(
+  room: PublisherRoom,
+  collection: Collection,
+  upload: Upload,
+  parts: readonly UploadPart[],
+  answer: UploadAnswer,
+  observation: Observation,
+  signal: AbortSignal,
+): Promise<Delivered> {
+  const text = textOf(answer);
+  const refused = answer.kind === "REFUSED";
+  const noted =
+    (await noteAnswer(room.database, upload.id, { text, refused, version: answer.kind === "VERSION" }, room.now())) ??
+    upload;
+  room.log.warn(
+    { gun: collection.gun, upload: upload.id, answer: answer.kind, detail: text },
+    "upload not yet decided",
+  );
+  if (refused && isRejected(room, noted)) return await reject(room, collection, noted, parts, text, signal);
+  if (answer.kind === "VERSION" && noted.versionAnswers >= 3 && observation.orphanSnapshot) {
+    await block(
+      room,
+      collection.id,
+      "SNAPSHOT_WEDGED",
+      `Notary holds a snapshot of ${collection.gun} that no timestamp names, and takes no further upload until that is repaired.`,
+      signal,
+    );
+  }
+  if (answer.kind === "MISSING_SERVER_KEY" && collection.rootVersion === 0) {
+    if ((await refetchServerKeys(room, collection, signal)) === "REPLACED") {
+      await closeUnlanded(room, upload, parts, "REJECTED", `${text}; its keys were fetched again`, signal);
+      return "REJECTED";
+    }
+  }
+  return await later(room, collection, answer.kind === "UNREACHABLE" ? "NOTARY_UNREACHABLE" : "BACK_OFF", text);
+}
+
+/** The same bytes refused at least three times over the set time. */
+function isRejected(room: PublisherRoom, upload: Upload): boolean {
+  return (
+    upload.refusals >= 3 &&
+    upload.firstRefusedAt !== null &&
+    room.now().getTime() - upload.firstRefusedAt.getTime() >= room.settings.rejectAfterMs
+  );
+}
+
+async function reject(
+  room: PublisherRoom,
+  collection: Collection,
+  upload: Upload,
+  parts: readonly UploadPart[],
+  text: string,
+  signal: AbortSignal,
+): Promise<Delivered> {
+  await closeUnlanded(room, upload, parts, "REJECTED", text, signal);
+  await block(
+    room,
+    collection.id,
+    "REJECTED",
+    `Notary refuses the files of ${collection.gun} (${text}). Change what is delegated, or let an operator look at it.`,
+    signal,
+  );
+  return "REJECTED";
+}
+
+function textOf(answer: UploadAnswer): string {
+  switch (answer.kind) {
+    case "ACCEPTED":
+      return "Notary answered 200, but the files cannot be read yet.";
+    case "VERSION":
+      return "Notary answered VERSION.";
+    default:
+      return answer.detail;
+  }
+}
+
+async function later(room: PublisherRoom, collection: Collection, reason: Delay, text: string): Promise<Delivered> {
+  await backOff(room, collection, reason, text);
+  return "LATER";
+}
+
+/** What a failed read or signature means for the collection's wait. */
+export function delayOf(error: unknown): Delay | undefined {
+  if (!(error instanceof Fault)) return undefined;
+  if (error.reason === "NOTARY_UNAVAILABLE" || error.reason === "NO_SUCH_NOTARY") return "NOTARY_UNREACHABLE";
+  return error.reason === "SIGNING_UNAVAILABLE" ? "SIGNING_UNAVAILABLE" : undefined;
+}

@@ -1,0 +1,166 @@
+import { type RoleName, rootRole, targetsRole, timestampRole } from "../names.ts";
+import type { NotaryServer } from "../notary/server.ts";
+import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTimestamp } from "../tuf/envelope.ts";
+import type { TufKey } from "../tuf/key.ts";
+import { type ObservedFiles, type Verdict, verifyAbsence, verifyCollection } from "../tuf/verify.ts";
+import type { Collection } from "./collection-store.ts";
+import { collectionKeys } from "./key-store.ts";
+import { delegationRolesOf, namedHash, sha256Of } from "./newest-files.ts";
+import { knownFiles, newestParts, rememberSeen, type SeenFile, seenFiles } from "./published-store.ts";
+import type { PublisherRoom } from "./publisher-room.ts";
+
+/** What a look found: nothing to worry about, or a fault that blocks the collection. */
+export type Sight = Verdict["fault"];
+
+type Walk = NonNullable<ObservedFiles["walk"]>;
+
+/**
+ * Looks whether Notary shows what we published. The cheap look reads the slots above ours by version (404 expected) and needs
+ * no queue; the full walk begins at timestamp.json. Throws NOTARY_UNAVAILABLE when Notary cannot be read.
+ */
+export async function look(
+  room: PublisherRoom,
+  collection: Collection,
+  depth: "CHEAP" | "FULL",
+  signal: AbortSignal,
+): Promise<Sight> {
+  const server = room.notaries.byName(collection.notary);
+  if (collection.rootVersion === 0) return await lookForNothing(room, server, collection, signal);
+  const slots = await readSlots(server, collection, depth, signal);
+  const nothingAbove = slots.every(
+    (slot) => slot.version <= highestOf(collection, slot.role) || slot.bytes === undefined,
+  );
+  if (depth === "CHEAP" && nothingAbove) return undefined;
+  return await walkAndVerify(room, server, collection, slots, signal);
+}
+
+function highestOf(collection: Collection, role: RoleName): number {
+  return role === rootRole ? collection.rootVersion : collection.targetsVersion;
+}
+
+type Slots = ObservedFiles["slots"];
+
+/** The slots just above ours, and on a full walk ours as well: by-version reads see past the server's cache. */
+async function readSlots(
+  server: NotaryServer,
+  { gun, rootVersion, targetsVersion }: Collection,
+  depth: "CHEAP" | "FULL",
+  signal: AbortSignal,
+): Promise<Slots> {
+  const wanted = [
+    { role: rootRole, version: rootVersion + 1 },
+    { role: targetsRole, version: targetsVersion + 1 },
+    ...(depth === "FULL"
+      ? [
+          { role: rootRole, version: rootVersion },
+          { role: targetsRole, version: targetsVersion },
+        ]
+      : []),
+  ];
+  return await Promise.all(
+    wanted.map(async (slot) => ({ ...slot, bytes: await server.readVersion(gun, slot.role, slot.version, signal) })),
+  );
+}
+
+async function walkAndVerify(
+  room: PublisherRoom,
+  server: NotaryServer,
+  collection: Collection,
+  slots: Slots,
+  signal: AbortSignal,
+): Promise<Sight> {
+  const { id, gun, incarnation } = collection;
+  const [{ root, targets }, known, seen] = await Promise.all([
+    newestParts(room.database, id, incarnation),
+    knownFiles(room.database, id, incarnation),
+    seenFiles(room.database, id, incarnation),
+  ]);
+  if (root === undefined || targets === undefined) throw new Error(`collection ${id} has landed without files`);
+  const { walk, delegations } = await walkFrom(server, collection, seen, signal);
+  const highest = new Map<string, number>([...seen].map(([role, file]) => [role, file.version]));
+  highest.set(rootRole, collection.rootVersion).set(targetsRole, collection.targetsVersion);
+  const pins = { gun, root: root.bytes, targets: targets.bytes, known, highest };
+  const verdict = verifyCollection(pins, { slots, walk, delegations }, room.now());
+  const digested = verdict.verified.map((file) => ({ ...file, sha256: Buffer.from(sha256Of(file.bytes), "hex") }));
+  await rememberSeen(room.database, id, incarnation, digested, room.now());
+  for (const [role, found] of verdict.delegations) {
+    if (found.state === "SUSPECT") room.log.warn({ gun, role, detail: found.detail }, "suspect delegation file");
+  }
+  return verdict.fault;
+}
+
+/** timestamp.json, the snapshot it names, and the root, targets and delegation files that snapshot names. */
+async function walkFrom(
+  server: NotaryServer,
+  { gun }: Collection,
+  seen: ReadonlyMap<RoleName, SeenFile>,
+  signal: AbortSignal,
+): Promise<{ walk: Walk; delegations: ObservedFiles["delegations"] }> {
+  const timestamp = await server.readCurrent(gun, timestampRole, signal);
+  const delegations = new Map<RoleName, Buffer | undefined>();
+  const walk: { -readonly [K in keyof Walk]: Walk[K] } = {
+    timestamp,
+    snapshot: undefined,
+    root: undefined,
+    targets: undefined,
+  };
+  if (timestamp === undefined) return { walk, delegations };
+  try {
+    const named = namedHash(parseTimestamp(timestamp).content, "snapshot");
+    walk.snapshot = await server.readByHash(gun, "snapshot" as RoleName, named, signal);
+    if (walk.snapshot === undefined) return { walk, delegations };
+    const snapshot = parseSnapshot(walk.snapshot).content;
+    const read = (role: RoleName): Promise<Buffer | undefined> =>
+      server.readByHash(gun, role, namedHash(snapshot, role), signal);
+    walk.root = await read(rootRole);
+    walk.targets = await read(targetsRole);
+    for (const role of delegationRolesOf(snapshot)) {
+      const last = seen.get(role);
+      const isSame = last !== undefined && sha256Of(last.bytes) === namedHash(snapshot, role);
+      delegations.set(role, isSame ? last.bytes : await read(role));
+    }
+  } catch (error) {
+    // Files that cannot be read as metadata are left for verifyCollection to judge.
+    if (!(error instanceof MetadataError)) throw error;
+  }
+  return { walk, delegations };
+}
+
+/** Before the first publication nothing may be there: 404 for 1.root.json, 2.root.json and timestamp.json. */
+async function lookForNothing(
+  room: PublisherRoom,
+  server: NotaryServer,
+  { id, gun, incarnation }: Collection,
+  signal: AbortSignal,
+): Promise<Sight> {
+  const [first, second, timestamp] = await Promise.all([
+    server.readVersion(gun, rootRole, 1, signal),
+    server.readVersion(gun, rootRole, 2, signal),
+    server.readCurrent(gun, timestampRole, signal),
+  ]);
+  const known = await knownFiles(room.database, id, incarnation);
+  const foreign = verifyAbsence({ root1: first, root2: second, timestamp }, known);
+  if (foreign === undefined) return undefined;
+  const ours = (await collectionKeys(room.database, id, incarnation)).find((key) => key.role === "root");
+  if (ours !== undefined && [first, second].some((bytes) => isRootSignedBy(bytes, ours.key, ours.tufKeyId))) {
+    return {
+      kind: "DATABASE_BEHIND",
+      detail: `Notary holds a root of ${gun} that our own key signed and this database does not know: the database was restored from an older backup. Restore the newer one, or recover from Notary.`,
+    };
+  }
+  return foreign;
+}
+
+function isRootSignedBy(
+  bytes: Buffer | undefined,
+  key: TufKey,
+  keyId: Parameters<typeof isSignedBy>[2]["keyIds"][number],
+): boolean {
+  if (bytes === undefined) return false;
+  try {
+    return isSignedBy(parseRoot(bytes), [key], { keyIds: [keyId], threshold: 1 });
+  } catch (error) {
+    if (error instanceof MetadataError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,271 @@
+import { createHash } from "node:crypto";
+import type { Transaction } from "../database.ts";
+import { type RoleName, rootRole, snapshotRole, targetsRole, timestampRole } from "../names.ts";
+import { parseRoot, parseTargets } from "../tuf/envelope.ts";
+import { type RootContent, rootPayload, targetsPayload } from "../tuf/payload.ts";
+import { type Collection, lockCollection } from "./collection-store.ts";
+import { readDesired } from "./delegation-store.ts";
+import {
+  type DesiredCollection,
+  type DesiredDelegation,
+  type DesiredRole,
+  desiredRoles,
+  targetsContentOf,
+} from "./desired.ts";
+import { type CollectionKey, collectionKeys } from "./key-store.ts";
+import { keyOfRole } from "./provision.ts";
+import { publicationRecord, recordedUpload } from "./publication-record.ts";
+import { newestParts, type PublishedPart, seenFiles } from "./published-store.ts";
+import { type PublisherRoom, publisherCall } from "./publisher-room.ts";
+import {
+  highestSigned,
+  insertUpload,
+  openUpload,
+  rejectedUploads,
+  type Upload,
+  type UploadKind,
+  type UploadPart,
+  uploadParts,
+} from "./upload-store.ts";
+
+export type Prepared =
+  | { readonly kind: "PREPARED"; readonly upload: Upload }
+  /** What is desired is published already; generation and revisions advanced. */
+  | { readonly kind: "NO_CHANGE" }
+  /** Nothing is due, or somebody else opened an upload, or the collection is blocked: look again. */
+  | { readonly kind: "NOTHING" }
+  /** The same content was REJECTED before: it would be refused again. */
+  | { readonly kind: "REJECTED_BEFORE" };
+
+type PartDraft = Pick<UploadPart, "role" | "version" | "payload" | "payloadSha256" | "expiresAt">;
+
+/**
+ * Computes what the collection should become from one snapshot of desired state, published files and team revisions, and opens
+ * an upload with exactly those payloads and the record of the intent. Nothing that Notary holds is used as input.
+ */
+export async function prepare(room: PublisherRoom, collectionId: bigint, signal: AbortSignal): Promise<Prepared> {
+  return await room.database.transaction(
+    async (tx) => {
+      const collection = await lockCollection(tx, collectionId);
+      if (collection === undefined || collection.state !== "ACTIVE" || collection.blockReason !== null) return nothing;
+      if ((await openUpload(tx, collectionId)) !== undefined) return nothing;
+      const now = room.now();
+      const basis = await readBasis(tx, collection);
+      const kind = kindOf(basis, collection, now);
+      if (kind === undefined) return nothing;
+      const parts = await partsOf(tx, room, basis, kind, now);
+      if (parts.length === 0) return await advanceWithoutUpload(tx, room, basis, now, signal);
+      if (await wasRejected(tx, collection, parts)) return { kind: "REJECTED_BEFORE" };
+      const { desired, seenTimestamp, seenSnapshot } = basis;
+      const upload = await insertUpload(
+        tx,
+        {
+          collectionId,
+          incarnation: collection.incarnation,
+          kind,
+          fromGeneration: collection.publishedGeneration,
+          toGeneration: collection.generation,
+          owner: room.owner,
+          claimMs: room.settings.claimMs,
+          seenTimestamp,
+          seenSnapshot,
+          parts,
+          delegations: desired.delegations,
+        },
+        now,
+      );
+      const recorded = recordedUpload(upload, parts.map(unsigned), desired.delegations);
+      await room.append(
+        tx,
+        publisherCall("prepare", signal),
+        publicationRecord(collection.gun, "intended", recorded),
+        now,
+      );
+      return { kind: "PREPARED", upload };
+    },
+    { isolation: "repeatable read" },
+  );
+}
+
+const nothing: Prepared = { kind: "NOTHING" };
+
+/** All that a publication is computed from, of one snapshot. */
+interface Basis {
+  readonly collection: Collection;
+  readonly desired: DesiredCollection;
+  readonly roles: readonly DesiredRole[];
+  readonly behind: readonly DesiredDelegation[];
+  readonly keys: readonly CollectionKey[];
+  readonly root: PublishedPart | undefined;
+  readonly targets: PublishedPart | undefined;
+  readonly seenTimestamp: number;
+  readonly seenSnapshot: number;
+}
+
+async function readBasis(tx: Transaction, collection: Collection): Promise<Basis> {
+  const { id, incarnation } = collection;
+  const desired = (await readDesired(tx, [collection])).get(id);
+  if (desired === undefined) throw new Error(`collection ${id} is gone`);
+  const published = await tx.rows<{ id: bigint; published: bigint }>(
+    "select id, published_revision as published from delegations where collection_id = :id and valid_to is null",
+    { id },
+  );
+  const publishedRevision = new Map(published.map((row) => [row.id, row.published]));
+  const { root, targets } = await newestParts(tx, id, incarnation);
+  const seen = await seenFiles(tx, id, incarnation);
+  return {
+    collection,
+    desired,
+    roles: desiredRoles(desired),
+    behind: desired.delegations.filter((one) => (publishedRevision.get(one.id) ?? 0n) < one.revision),
+    keys: await collectionKeys(tx, id, incarnation),
+    root,
+    targets,
+    seenTimestamp: seen.get(timestampRole)?.version ?? 0,
+    seenSnapshot: seen.get(snapshotRole)?.version ?? 0,
+  };
+}
+
+/** What is due: a publication of decisions, a renewal, or nothing. */
+function kindOf(basis: Basis, collection: Collection, now: Date): UploadKind | undefined {
+  if (collection.generation > collection.publishedGeneration || basis.behind.length > 0) return "PUBLISH";
+  return collection.renewAt !== null && collection.renewAt <= now ? "RENEW" : undefined;
+}
+
+/** The files to publish: those whose content differs apart from version and expiry, and on renewal those past two thirds of their lives. */
+async function partsOf(
+  tx: Transaction,
+  room: PublisherRoom,
+  basis: Basis,
+  kind: UploadKind,
+  now: Date,
+): Promise<readonly PartDraft[]> {
+  const { rootLifeMs, targetsLifeMs } = room.settings;
+  const parts: PartDraft[] = [];
+  if (rootDiffers(basis) || isDue(basis.root, rootLifeMs, now)) {
+    const expires = wholeSecond(now.getTime() + rootLifeMs);
+    const version = basis.collection.rootVersion + 1;
+    parts.push(partOf(rootRole, version, expires, rootPayload(rootContentOf(basis.keys, version, expires))));
+  }
+  if (targetsDiffer(basis) || (kind === "RENEW" && isDue(basis.targets, targetsLifeMs, now))) {
+    const { id, incarnation, targetsVersion } = basis.collection;
+    const expires = wholeSecond(now.getTime() + targetsLifeMs);
+    const version = 1 + Math.max(targetsVersion, await highestSigned(tx, id, incarnation, targetsRole));
+    parts.push(partOf(targetsRole, version, expires, targetsPayload(targetsContentOf(basis.roles, version, expires))));
+  }
+  return parts;
+}
+
+function rootDiffers({ root, keys }: Basis): boolean {
+  if (root === undefined) return true;
+  const published = parseRoot(root.bytes);
+  const { version, expires } = published.content;
+  return !published.payload.equals(rootPayload(rootContentOf(keys, version, expires)));
+}
+
+function targetsDiffer({ targets, roles }: Basis): boolean {
+  if (targets === undefined) return true;
+  const published = parseTargets(targets.bytes);
+  const { version, expires } = published.content;
+  return !published.payload.equals(targetsPayload(targetsContentOf(roles, version, expires)));
+}
+
+/** The instant at which a file with this expiry and life is renewed: when a third of its life is left. */
+export function renewalOf(expiresAt: Date, lifeMs: number): Date {
+  return new Date(expiresAt.getTime() - lifeMs / 3);
+}
+
+function isDue(part: PublishedPart | undefined, lifeMs: number, now: Date): boolean {
+  return part !== undefined && renewalOf(part.expiresAt, lifeMs) <= now;
+}
+
+function rootContentOf(keys: readonly CollectionKey[], version: number, expires: Date): RootContent {
+  const role = (name: "root" | "targets" | "snapshot" | "timestamp") => ({
+    keyIds: [keyOfRole(keys, name).tufKeyId],
+    threshold: 1,
+  });
+  return {
+    version,
+    expires,
+    keys: keys.map((key) => key.key),
+    roles: { root: role("root"), targets: role("targets"), snapshot: role("snapshot"), timestamp: role("timestamp") },
+  };
+}
+
+function partOf(role: RoleName, version: number, expiresAt: Date, payload: Buffer): PartDraft {
+  return { role, version, expiresAt, payload, payloadSha256: createHash("sha256").update(payload).digest() };
+}
+
+function wholeSecond(ms: number): Date {
+  return new Date(Math.floor(ms / 1_000) * 1_000);
+}
+
+function unsigned(part: PartDraft): UploadPart {
+  return { ...part, envelope: null, envelopeSha256: null };
+}
+
+/** What is desired is what is published: the decisions are live without an upload. */
+async function advanceWithoutUpload(
+  tx: Transaction,
+  room: PublisherRoom,
+  { collection, desired }: Basis,
+  now: Date,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  await tx.run(
+    `update collections set published_generation = generation, dirty_since = null, attempts = 0, pending_reason = null,
+       last_answer = null, next_attempt_at = '-infinity' where id = :id`,
+    { id: collection.id },
+  );
+  for (const { id, revision } of desired.delegations) {
+    await tx.run(
+      `update delegations set published_revision = :revision, live_from = coalesce(live_from, greatest(:now, valid_from))
+       where id = :id`,
+      { id, revision, now },
+    );
+  }
+  await tx.run(
+    `update delegations set live_to = greatest(:now, live_from)
+     where collection_id = :id and valid_to is not null and live_from is not null and live_to is null`,
+    { id: collection.id, now },
+  );
+  const nothingSent = {
+    id: "",
+    kind: "PUBLISH",
+    fromGeneration: collection.publishedGeneration,
+    toGeneration: collection.generation,
+    parts: [],
+    delegations: desired.delegations,
+  };
+  await room.append(
+    tx,
+    publisherCall("prepare", signal),
+    publicationRecord(collection.gun, "no_change", nothingSent),
+    now,
+  );
+  return { kind: "NO_CHANGE" };
+}
+
+/** Whether the newest REJECTED upload held the same content, apart from versions and expiries. */
+async function wasRejected(tx: Transaction, collection: Collection, parts: readonly PartDraft[]): Promise<boolean> {
+  const last = (await rejectedUploads(tx, collection.id, collection.incarnation)).at(-1);
+  if (last === undefined) return false;
+  const refused = await uploadParts(tx, last.id);
+  return (
+    refused.length === parts.length &&
+    parts.every((part) => {
+      const same = refused.find((one) => one.role === part.role);
+      return same !== undefined && contentOf(same.payload).equals(contentOf(part.payload));
+    })
+  );
+}
+
+/** A payload without its version and expiry; both are top-level fields of canonical JSON. */
+function contentOf(payload: Buffer): Buffer {
+  const {
+    version: _version,
+    expires: _expires,
+    ...content
+  } = JSON.parse(payload.toString()) as Record<string, unknown>;
+  return Buffer.from(JSON.stringify(content));
+}

@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Commitment } from "../changes/outcome.ts";
+import { advance, patrol, type Walked } from "./advance.ts";
+import { dueCollections, holdLease, patrolDue, registerServers, releaseLeases } from "./due-store.ts";
+import { createGathering } from "./gathering.ts";
+import type { PublisherRoom } from "./publisher-room.ts";
+import { settleTeams } from "./rollout-store.ts";
+
+/** Brings Notary to the desired state of every collection, for as long as it runs. */
+export interface Publisher {
+  start(): Promise<void>;
+  /** Says that something was just decided. A hint: what is due is found in the database as well. */
+  wake(commitment: Commitment): void;
+  /** Lets what is under way come to its next durable step, then gives its leases back. */
+  stop(): Promise<void>;
+}
+
+const pollMs = 500;
+const leaseMs = 6_000;
+const renewLeaseMs = 2_000;
+const restartCheckMs = 10_000;
+const dueChannel = "imagetrust_due";
+
+export function createPublisher(room: PublisherRoom): Publisher {
+  const stopping = new AbortController();
+  const walked: Walked = new Set();
+  const busy = new Map<bigint, Promise<void>>();
+  const leased = new Set<string>();
+  const gathering = createGathering();
+  const generations = new Map<string, { readonly seen: string; readonly since: Date }>();
+  const running: Promise<void>[] = [];
+  let kick: () => void = () => undefined;
+  let kicked = false;
+
+  const nudge = (): void => {
+    kicked = true;
+    kick();
+  };
+  /** One after another for as long as there is more; at most one turn at a collection at a time in this process. */
+  const work = async (id: bigint, turn: (id: bigint) => Promise<boolean>): Promise<void> => {
+    try {
+      while (!stopping.signal.aborted && (await turn(id))) await gathering.settle(id, stopping.signal);
+    } catch (error) {
+      if (!stopping.signal.aborted) {
+        room.log.error({ collection: id, err: error }, "publishing failed");
+        await room.database
+          .run(
+            `update collections set attempts = attempts + 1, pending_reason = 'BACK_OFF',
+               next_attempt_at = clock_timestamp() + interval '2 seconds' where id = :id`,
+            { id },
+          )
+          .catch(() => undefined);
+      }
+    } finally {
+      busy.delete(id);
+      nudge();
+    }
+  };
+  const begin = (id: bigint, turn: (id: bigint) => Promise<boolean>): void => {
+    if (!busy.has(id) && !stopping.signal.aborted) busy.set(id, work(id, turn));
+  };
+  const publishTurn = async (id: bigint): Promise<boolean> =>
+    (await advance(room, walked, id, stopping.signal)) === "MORE" || gathering.wasTouched(id);
+
+  const fill = async (): Promise<void> => {
+    const free = room.settings.concurrency - busy.size;
+    if (free <= 0 || leased.size === 0) return;
+    for (const id of await dueCollections(room.database, [...leased], [...busy.keys()], free)) begin(id, publishTurn);
+  };
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      kicked = false;
+      await fill();
+      if (!kicked) await nudged();
+    }
+  };
+  const nudged = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, pollMs);
+      kick = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  const keepLeases = async (): Promise<void> => {
+    for (const server of room.notaries.all) {
+      const held = await holdLease(room.database, server.name, room.owner, leaseMs);
+      if (held !== leased.has(server.name)) nudge();
+      if (held) leased.add(server.name);
+      else leased.delete(server.name);
+    }
+  };
+  const noticeRestarts = async (): Promise<void> => {
+    for (const server of room.notaries.all) {
+      const seen = await server.generation(stopping.signal).catch(() => undefined);
+      const last = generations.get(server.name);
+      if (seen === undefined || seen === last?.seen) continue;
+      generations.set(server.name, { seen, since: room.now() });
+      if (last === undefined) continue;
+      room.log.warn({ notary: server.name }, "notary was restarted: every collection is walked again");
+      walked.clear();
+    }
+  };
+  const patrolOnce = async (): Promise<void> => {
+    for (const notary of leased) {
+      const overdue = new Date(room.now().getTime() - room.settings.patrolMs);
+      const restarted = generations.get(notary)?.since ?? overdue;
+      const before = restarted > overdue ? restarted : overdue;
+      const id = await patrolDue(room.database, notary, before, [...busy.keys()]);
+      if (id === undefined) continue;
+      begin(id, async () => {
+        await patrol(room, walked, id, stopping.signal);
+        return false;
+      });
+      await busy.get(id);
+      nudgePatrol = true;
+    }
+  };
+  let nudgePatrol = false;
+  const repeat = async (everyMs: () => number, step: () => Promise<void>, name: string): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await step();
+      } catch (error) {
+        if (!stopping.signal.aborted) room.log.warn({ err: error, step: name }, "publisher step failed");
+      }
+      await sleep(everyMs(), undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  };
+  const patrolPause = (): number => {
+    const ms = nudgePatrol ? 20 : 1_000;
+    nudgePatrol = false;
+    return ms;
+  };
+
+  return {
+    start: async () => {
+      await registerServers(room.database, room.notaries.all);
+      await keepLeases();
+      room.database.listen(dueChannel, nudge, stopping.signal);
+      running.push(
+        repeat(() => 10, loop, "publish"),
+        repeat(() => renewLeaseMs, keepLeases, "lease"),
+        repeat(() => restartCheckMs, noticeRestarts, "restart check"),
+        repeat(patrolPause, patrolOnce, "patrol"),
+        repeat(
+          () => pollMs,
+          () => settleTeams(room.database, room.now()),
+          "settle teams",
+        ),
+      );
+    },
+    wake: (commitment) => {
+      const id = commitment.collection?.id;
+      if (leased.size < room.notaries.all.length) {
+        // Another replica publishes: tell it. It polls as well, so a lost notification costs half a second.
+        room.database.run("select pg_notify(:channel, '')", { channel: dueChannel }).catch(() => undefined);
+      }
+      if (id !== undefined && busy.has(id)) gathering.touch(id);
+      nudge();
+    },
+    stop: async () => {
+      stopping.abort();
+      nudge();
+      await Promise.all([...running, ...busy.values()]);
+      await releaseLeases(room.database, room.owner).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import type { PublicationState, Rollout } from "../changes/outcome.ts";
+import type { Queryable, Transaction } from "../database.ts";
+import type { Gun, TeamId } from "../names.ts";
+
+export interface NewRollout {
+  readonly id: string;
+  readonly kind: Rollout["kind"];
+  readonly actor: string;
+  readonly reason: string;
+  readonly total: number;
+}
+
+/** A team's part in a rollout: the revision to be published, and what it changes. */
+export interface RolloutTeam {
+  readonly team: TeamId;
+  readonly revision: bigint;
+  readonly keysAdded: readonly string[];
+  readonly keysRemoved: readonly string[];
+}
+
+/** Starts a rollout: one row and one a team, however many collections it concerns. */
+export async function insertRollout(
+  tx: Transaction,
+  rollout: NewRollout,
+  teams: readonly RolloutTeam[],
+  now: Date,
+): Promise<void> {
+  await tx.run(
+    "insert into rollouts(id, kind, actor, reason, total, created_at) values (:id, :kind, :actor, :reason, :total, :now)",
+    { ...rollout, now },
+  );
+  for (const team of teams) {
+    await tx.run(
+      `insert into rollout_teams(rollout_id, team_id, revision, keys_added, keys_removed)
+       values (:id, :team, :revision, :keysAdded, :keysRemoved)`,
+      { id: rollout.id, ...team },
+    );
+  }
+}
+
+/**
+ * Each collection of a rollout with its state as of now. A collection belongs to it by the delegations in force when it was decided.
+ * PUBLISHED: the revision has landed and what it added is live and what it removed is not; SUPERSEDED: it has landed, but a later
+ * change undid it, or the delegation has ended; BLOCKED and PENDING: not yet landed.
+ */
+const items = `
+  select c.id, c.gun, min(case
+      when d.valid_to is not null and d.published_revision < rt.revision then 4
+      when d.published_revision < rt.revision then case when c.block_reason is not null then 2 else 1 end
+      when d.valid_to is not null then 4
+      when (select count(*) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id and k.live_to is null
+              and k.tuf_key_id = any(rt.keys_added)) < cardinality(rt.keys_added)
+        or exists (select from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id and k.live_to is null
+              and k.tuf_key_id = any(rt.keys_removed)) then 4
+      else 3 end) as rank
+  from rollouts r join rollout_teams rt on rt.rollout_id = r.id
+    join delegations d on d.team_id = rt.team_id and d.valid_from <= r.created_at and (d.valid_to is null or d.valid_to > r.created_at)
+    join collections c on c.id = d.collection_id
+  where r.id = :id group by c.id, c.gun`;
+
+const stateOfRank: Readonly<Record<number, PublicationState>> = {
+  1: "PENDING",
+  2: "BLOCKED",
+  3: "PUBLISHED",
+  4: "SUPERSEDED",
+};
+
+/** The rollout with its counts as of now, or undefined when there is none of that id. */
+export async function findRollout(db: Queryable, id: string): Promise<Rollout | undefined> {
+  const row = await db.row<
+    Omit<Rollout, "pending" | "blocked" | "published" | "superseded" | "unchanged" | "cancelled">
+  >(
+    `select id, kind, actor, reason, total, created_at as "createdAt", finished_at as "finishedAt" from rollouts where id = :id`,
+    { id },
+  );
+  if (row === undefined) return undefined;
+  const counts = await db.rows<{ rank: number; count: bigint }>(
+    `select rank, count(*) as count from (${items}) i group by rank`,
+    { id },
+  );
+  const count = (rank: number): number => Number(counts.find((one) => one.rank === rank)?.count ?? 0n);
+  return {
+    ...row,
+    finishedAt: row.finishedAt ?? undefined,
+    pending: count(1),
+    blocked: count(2),
+    published: count(3),
+    superseded: count(4),
+    unchanged: 0,
+    cancelled: 0,
+  };
+}
+
+export interface RolloutItem {
+  readonly collectionId: bigint;
+  readonly gun: Gun;
+  readonly state: PublicationState;
+}
+
+/** The rollout's collections in ascending order of their GUNs after the one given, optionally only those in certain states. */
+export async function listRolloutItems(
+  db: Queryable,
+  id: string,
+  states: readonly PublicationState[],
+  after: string,
+  limit: number,
+): Promise<readonly RolloutItem[]> {
+  const ranks = Object.entries(stateOfRank)
+    .filter(([, state]) => states.length === 0 || states.includes(state))
+    .map(([rank]) => Number(rank));
+  const rows = await db.rows<{ id: bigint; gun: Gun; rank: number }>(
+    `select id, gun, rank from (${items}) i where gun > :after and rank = any(:ranks) order by gun limit :limit`,
+    { id, after, ranks, limit },
+  );
+  return rows.map((row) => ({ collectionId: row.id, gun: row.gun, state: stateOfRank[row.rank] ?? "PENDING" }));
+}
+
+/** The teams and revisions that a rollout brings to Notary. */
+export function rolloutTeams(
+  db: Queryable,
+  id: string,
+): Promise<readonly { readonly team: TeamId; readonly revision: bigint }[]> {
+  return db.rows("select team_id as team, revision from rollout_teams where rollout_id = :id order by team_id", { id });
+}
+
+/** Whether any collection of the rollout is neither live, superseded nor blocked. A cheap look at indexes only. */
+export async function isRolloutPending(db: Queryable, id: string): Promise<boolean> {
+  const row = await db.row(
+    `select 1 from rollout_teams rt join delegations d on d.team_id = rt.team_id and d.published_revision < rt.revision
+       and d.valid_to is null join collections c on c.id = d.collection_id
+     where rt.rollout_id = :id and c.block_reason is null limit 1`,
+    { id },
+  );
+  return row !== undefined;
+}
+
+/** Marks teams all of whose delegations are published as settled, and finishes their rollouts. */
+export async function settleTeams(db: Queryable, now: Date): Promise<void> {
+  await db.run(
+    `update teams t set settled_revision = t.revision where t.revision > t.settled_revision and not exists (
+       select from delegations d where d.team_id = t.id and d.valid_to is null and d.published_revision < t.revision)`,
+  );
+  await db.run(
+    `update rollouts r set finished_at = :now where r.finished_at is null and not exists (
+       select from rollout_teams rt join delegations d on d.team_id = rt.team_id
+       where rt.rollout_id = r.id and d.valid_to is null and d.published_revision < rt.revision)`,
+    { now },
+  );
+}

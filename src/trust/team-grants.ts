@@ -1,0 +1,66 @@
+import type { Transaction } from "../database.ts";
+import { Fault } from "../errors.ts";
+import type { TeamId } from "../names.ts";
+import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
+import { lockTeamsShared } from "../teams/team-locks-store.ts";
+import { covers } from "./paths.ts";
+
+/**
+ * Takes the teams FOR SHARE, so that who may sign for them cannot change before the delegation is decided. Each must exist and
+ * have a member with a certificate in force now. Answers their revisions.
+ */
+export async function lockGrantedTeams(
+  tx: Transaction,
+  grants: readonly { readonly team: TeamId }[],
+  now: Date,
+): Promise<ReadonlyMap<TeamId, bigint>> {
+  const ids = grants.map((grant) => grant.team);
+  if (ids.length === 0) return new Map();
+  const teams = await lockTeamsShared(tx, ids);
+  const known = new Map(teams.filter((team) => !team.deleted).map((team) => [team.id, team.revision]));
+  const missing = ids.find((id) => !known.has(id));
+  if (missing !== undefined) {
+    throw new Fault("NOT_FOUND", `There is no team ${missing}; create it first.`, { metadata: { team: missing } });
+  }
+  const certificates = await signingCertificatesOf(tx, ids);
+  const idle = ids.find((id) => !(certificates.get(id) ?? []).some((certificate) => certificate.notAfter > now));
+  if (idle !== undefined) {
+    throw new Fault(
+      "NO_VALID_CERTIFICATE",
+      `No member of team ${idle} has a certificate in force; submit one with SubmitCertificate first.`,
+      { metadata: { team: idle } },
+    );
+  }
+  return known;
+}
+
+/**
+ * Refuses narrower paths than targets/releases has for a team that is included there: docker pulls from releases, where one list
+ * of paths serves every team, so the team's own limit would be void.
+ */
+export function requireRoomInReleases(
+  team: TeamId,
+  paths: readonly string[],
+  inReleases: boolean,
+  releasesPaths: readonly string[],
+): void {
+  if (!inReleases || covers(paths, releasesPaths)) return;
+  throw new Fault(
+    "PATHS_NEED_EXCLUSION",
+    `The paths of team ${team} are narrower than those of targets/releases, where the team could still sign every tag. Set exclude_from_releases, or give the same paths.`,
+    {
+      metadata: { team },
+      fields: [
+        { field: "paths", fault: "must cover the collection's releases_paths unless exclude_from_releases is set" },
+      ],
+    },
+  );
+}
+
+/** Takes a team FOR SHARE; a team that is not there is NOT_FOUND. */
+export async function lockKnownTeam(tx: Transaction, team: TeamId): Promise<void> {
+  const [found] = await lockTeamsShared(tx, [team]);
+  if (found === undefined || found.deleted) {
+    throw new Fault("NOT_FOUND", `There is no team ${team}.`, { metadata: { team } });
+  }
+}

@@ -1,0 +1,229 @@
+import { X509Certificate } from "node:crypto";
+import type { Publication, RoleVersion } from "../changes/outcome.ts";
+import { type Listing, type Page, type PageRequest, pageOf, readPageToken } from "../changes/page-token.ts";
+import type { KeyRef, TeamRevision } from "../changes/plan.ts";
+import type { Database } from "../database.ts";
+import { Fault } from "../errors.ts";
+import type { Gun, RoleName, TufKeyId } from "../names.ts";
+import { parseTargets } from "../tuf/envelope.ts";
+import { canonicalKeyIdOf, type TufKey, tufKeyIdOf } from "../tuf/key.ts";
+import { isValidWith } from "../tuf/orphans.ts";
+import type { ChangeSignals } from "./change-signals.ts";
+import {
+  type Collection,
+  type CollectionFilter,
+  type CollectionState,
+  findCollection,
+  findCollectionById,
+  listCollections,
+  stateOf,
+} from "./collection-store.ts";
+import { currentDelegations } from "./delegation-store.ts";
+import { type Delegation, viewDelegations } from "./delegation-view.ts";
+import { type CollectionKey, collectionKeys } from "./key-store.ts";
+import { publicationFor } from "./publication-view.ts";
+import { newestParts, type SeenFile, seenFiles } from "./published-store.ts";
+
+/** A role as Notary was last seen to hold it; see imagetrust.v1.RoleState. */
+export interface RoleState {
+  readonly version: RoleVersion;
+  readonly keys: readonly KeyRef[];
+  readonly threshold: number;
+  readonly paths: readonly string[];
+  readonly signed: boolean;
+  readonly orphaned: boolean;
+}
+
+/** The trust of one repository: what is decided, what is live, and what clients pin; see imagetrust.v1.Trust. */
+export interface Trust {
+  readonly gun: Gun;
+  readonly state: CollectionState;
+  readonly publication: Publication;
+  readonly etag: string;
+  readonly displayName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly roles: readonly RoleState[];
+  readonly desiredDelegations: readonly Delegation[];
+  readonly publishedDelegations: readonly RoleState[];
+  /** Empty before the first publication was prepared, as are the two below. */
+  readonly rootCertificatePem: string;
+  readonly rootCertificateSha256: string;
+  /** The root's TUF key id: what a client's trust_pinning names. */
+  readonly rootPin: string;
+  readonly notary: string;
+  readonly releasesPaths: readonly string[];
+  readonly createdAt: Date;
+  readonly verifiedAt: Date | undefined;
+}
+
+/** The etag of a collection: changes with what is decided about it. */
+export function trustEtag(collection: Collection): string {
+  return `${collection.incarnation}.${collection.generation}`;
+}
+
+export function noSuchTrust(gun: Gun): Fault {
+  return new Fault("NOT_FOUND", `There is no trust for ${gun}; call InitializeTrust first.`, { metadata: { gun } });
+}
+
+/** The trust of one repository, with everything that is known of it. */
+export async function getTrust(db: Database, gun: Gun): Promise<Trust> {
+  const collection = await findCollection(db, gun);
+  if (collection === undefined) throw noSuchTrust(gun);
+  return await viewTrust(db, collection);
+}
+
+export interface TrustWait {
+  readonly generation: bigint;
+  readonly teamRevisions: readonly TeamRevision[];
+  /** Unix milliseconds. */
+  readonly until: number;
+  readonly signal: AbortSignal;
+}
+
+/** As getTrust, once the generation and the team revisions are live, the collection is blocked, or the time is over. */
+export async function awaitTrust(db: Database, signals: ChangeSignals, gun: Gun, wait: TrustWait): Promise<Trust> {
+  for (;;) {
+    const collection = await findCollection(db, gun);
+    if (collection === undefined) throw noSuchTrust(gun);
+    const left = wait.until - Date.now();
+    const changed = left > 0 ? signals.changed(collection.id, Math.min(left, 500), wait.signal) : undefined;
+    const isThere = await hasReached(db, collection.id, wait);
+    if (isThere || changed === undefined || wait.signal.aborted) return await getTrust(db, gun);
+    await changed;
+  }
+}
+
+async function hasReached(db: Database, id: bigint, wait: TrustWait): Promise<boolean> {
+  const collection = await findCollectionById(db, id);
+  if (collection === undefined || collection.blockReason !== null || collection.state === "DELETED") return true;
+  if (collection.publishedGeneration < wait.generation) return false;
+  if (wait.teamRevisions.length === 0) return true;
+  const rows = await currentDelegations(db, [id]);
+  return wait.teamRevisions.every(({ team, revision }) =>
+    rows.every((row) => row.team !== team || row.publishedRevision >= revision),
+  );
+}
+
+/** Repositories with trust, ascending by GUN; without roles and keys. Deleted ones appear when asked for by state. */
+export async function listTrusts(db: Database, filter: CollectionFilter, page: PageRequest): Promise<Page<Trust>> {
+  const listing: Listing = {
+    name: "trusts",
+    filter: { prefix: filter.gunPrefix, team: filter.team, states: filter.states },
+    key: [/^.{1,255}$/],
+  };
+  const [after = ""] = readPageToken(listing, page.token) ?? [];
+  const found = await listCollections(db, filter, after, page.size + 1);
+  const { items, nextToken } = pageOf(listing, page.size, found, (one) => [one.gun]);
+  const trusts = await Promise.all(
+    items.map(async (collection) => ({
+      ...frameOf(collection, collection.derivedState),
+      publication: await publicationFor(db, collection, collection.generation),
+    })),
+  );
+  return { items: trusts, nextToken };
+}
+
+type Frame = Omit<Trust, "publication">;
+
+function frameOf(collection: Collection, state: CollectionState): Frame {
+  return {
+    gun: collection.gun,
+    state,
+    etag: trustEtag(collection),
+    displayName: collection.displayName,
+    labels: collection.labels,
+    roles: [],
+    desiredDelegations: [],
+    publishedDelegations: [],
+    rootCertificatePem: "",
+    rootCertificateSha256: "",
+    rootPin: "",
+    notary: collection.notary,
+    releasesPaths: collection.releasesPaths,
+    createdAt: collection.createdAt,
+    verifiedAt: collection.verifiedAt ?? undefined,
+  };
+}
+
+async function viewTrust(db: Database, collection: Collection): Promise<Trust> {
+  const { id, incarnation } = collection;
+  const [state, publication, keys, parts, seen, rows] = await Promise.all([
+    stateOf(db, id),
+    publicationFor(db, collection, collection.generation),
+    collectionKeys(db, id, incarnation),
+    newestParts(db, id, incarnation),
+    seenFiles(db, id, incarnation),
+    currentDelegations(db, [id]),
+  ]);
+  const desiredDelegations = await viewDelegations(db, rows);
+  const root = keys.find((key) => key.role === "root");
+  const pem = root?.certificatePem ?? "";
+  return {
+    ...frameOf(collection, state),
+    publication,
+    roles: collection.rootVersion === 0 ? [] : keys.map((key) => baseRole(key, publication.roles)),
+    desiredDelegations,
+    publishedDelegations:
+      parts.targets === undefined ? [] : delegationRoles(parts.targets.bytes, desiredDelegations, seen),
+    rootCertificatePem: pem,
+    rootCertificateSha256: pem === "" ? "" : new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase(),
+    rootPin: root?.tufKeyId ?? "",
+  };
+}
+
+function baseRole(key: CollectionKey, versions: readonly RoleVersion[]): RoleState {
+  const role = key.role as RoleName;
+  const version = versions.find((one) => one.role === role);
+  const { tufKeyId, canonicalKeyId } = key;
+  const ref: KeyRef = {
+    tufKeyId,
+    canonicalKeyId,
+    algorithm: key.key.keyType,
+    backend: key.backend ?? "",
+    member: "",
+    certificate: "",
+  };
+  return {
+    version: version ?? { role, version: 0, sha256: "", expiresAt: undefined },
+    keys: [ref],
+    threshold: 1,
+    paths: [],
+    signed: version !== undefined,
+    orphaned: false,
+  };
+}
+
+/** The delegation roles of the published targets file, each with whether its newest known file is valid. */
+function delegationRoles(
+  targets: Buffer,
+  desired: readonly Delegation[],
+  seen: ReadonlyMap<RoleName, SeenFile>,
+): readonly RoleState[] {
+  const { keys, roles } = parseTargets(targets).content;
+  const byId = new Map<TufKeyId, TufKey>(keys.map((key) => [tufKeyIdOf(key), key]));
+  const owners = new Map(desired.flatMap((one) => one.keys.map((key) => [key.tufKeyId, key] as const)));
+  return roles.map((role) => {
+    const file = seen.get(role.name);
+    const held = role.keyIds.flatMap((keyId) => byId.get(keyId) ?? []);
+    return {
+      version: { role: role.name, version: file?.version ?? 0, sha256: "", expiresAt: undefined },
+      keys: held.map((key) => owners.get(tufKeyIdOf(key)) ?? strangerOf(key)),
+      threshold: role.threshold,
+      paths: role.paths,
+      signed: file !== undefined,
+      orphaned: file !== undefined && !isValidWith(file.bytes, held, role.threshold),
+    };
+  });
+}
+
+/** A published key whose certificate no current member has any more. */
+function strangerOf(key: TufKey): KeyRef {
+  return {
+    tufKeyId: tufKeyIdOf(key),
+    canonicalKeyId: canonicalKeyIdOf(key),
+    algorithm: key.keyType,
+    backend: "",
+    member: "",
+    certificate: "",
+  };
+}

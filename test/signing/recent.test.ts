@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { keepRecent } from "../../src/signing/recent.ts";
+
+describe("a bounded map of recent entries", () => {
+  it("forgets the entry that was used longest ago, and no other", () => {
+    const recent = keepRecent<string, number>(2);
+    recent.set("a", 1);
+    recent.set("b", 2);
+    assert.equal(recent.get("a"), 1);
+    recent.set("c", 3);
+    assert.deepEqual([recent.get("a"), recent.get("b"), recent.get("c")], [1, undefined, 3]);
+  });
+
+  it("counts an entry that is set again as one", () => {
+    const recent = keepRecent<string, number>(2);
+    for (const [key, value] of [
+      ["a", 1],
+      ["b", 2],
+      ["b", 3],
+    ] as const)
+      recent.set(key, value);
+    assert.deepEqual([recent.get("a"), recent.get("b")], [1, 3]);
+  });
+});

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { open, readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+
+export interface DaemonOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where its output is appended. */
+  readonly logFile: string;
+  /** Whether it answers by now; a throw counts as "not yet". */
+  readonly isReady: () => Promise<boolean>;
+  /** Start it again whenever it ends without being told to; default true. */
+  readonly supervised?: boolean;
+}
+
+/** A server process that ends with this one. */
+export interface Daemon {
+  readonly pid: number;
+  /** How often it ended without being told to. */
+  readonly crashes: number;
+  /** kill -9; it stays down until restart(). */
+  kill(): Promise<void>;
+  /** Starts it, after stopping it if it runs, and waits until it answers. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  log(): Promise<string>;
+}
+
+/** Starts a server and waits until it answers; throws with its log when it does not within 30 s. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const daemon = new SupervisedDaemon(options);
+  await daemon.restart();
+  return daemon;
+}
+
+class SupervisedDaemon implements Daemon {
+  readonly #options: DaemonOptions;
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #reviving: Promise<void> = Promise.resolve();
+  #wanted: boolean = false;
+  crashes = 0;
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.#wanted = true;
+    await this.#spawn();
+    await this.#becomeReady();
+  }
+
+  async log(): Promise<string> {
+    return readFile(this.#options.logFile, "utf8");
+  }
+
+  async #spawn(): Promise<void> {
+    const { program, args, env, logFile } = this.#options;
+    const log = await open(logFile, "a", 0o600);
+    // Its own process group: a Ctrl-C at the terminal reaches us first, and we end it in order.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...args], {
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...env },
+      stdio: ["ignore", log.fd, log.fd],
+      detached: true,
+    });
+    await log.close();
+    this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.once("error", () => resolve());
+      child.once("exit", () => resolve());
+    });
+    this.#reviving = this.#ended.then(() => this.#revive());
+  }
+
+  async #revive(): Promise<void> {
+    if (!this.#wanted) return;
+    this.crashes += 1;
+    if (this.#options.supervised === false) return;
+    // A server that cannot start must not be started in a tight loop.
+    await pause(100);
+    if (this.#wanted) await this.#spawn();
+  }
+
+  async #becomeReady(): Promise<void> {
+    const patience = Date.now() + 30_000;
+    while (!(await this.#options.isReady().catch(() => false))) {
+      if (Date.now() > patience) throw new Error(`${this.#options.program} does not answer:\n${await this.log()}`);
+      await pause(10);
+    }
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    this.#wanted = false;
+    this.#child?.kill(signal);
+    await this.#ended;
+    await this.#reviving;
+  }
+}

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, it } from "node:test";
+import type { CertificateState } from "../../src/teams/certificate.ts";
+import { listCertificates } from "../../src/teams/certificates.ts";
+import { canonicalKeyIdOf, certificateKey, tufKeyIdOf } from "../../src/tuf/key.ts";
+import { type CertificateWish, daysFrom, ecPair, hex, makeCertificate } from "../x509/make-certificate.ts";
+import { actsOf, assertRefused } from "./acts.ts";
+import { type House, memberId, openHouse, teamId } from "./house.ts";
+
+describe("certificates", () => {
+  let house: House;
+  let act: ReturnType<typeof actsOf>;
+  before(async () => {
+    house = await openHouse();
+    act = actsOf(house);
+  });
+  after(() => house.close());
+  beforeEach(async () => {
+    await house.clear();
+    for (const team of ["qa", "dev"]) await act.create(team);
+    await act.add("qa", "ann");
+    await act.add("dev", "ann");
+    await act.add("qa", "bob");
+  });
+  const pemOf = (wish: CertificateWish = {}): string => makeCertificate(house.now(), wish).pem;
+  const submitted = async (member: string, pem: string): Promise<string> => {
+    const { certificate } = await act.submit(member, pem);
+    assert.ok(certificate);
+    return certificate.id;
+  };
+
+  it("are taken with all that is known of them, and their key may sign for every team of the member", async () => {
+    const made = makeCertificate(house.now(), { name: "ann", serial: hex("01a2") });
+    const { certificate, outcome } = await act.submit("ann", made.pem);
+    const key = certificateKey(made.pem);
+    assert.equal(outcome.plan.collections, 2);
+    assert.deepEqual(
+      [certificate?.member, certificate?.subject, certificate?.serial, certificate?.state, certificate?.keyType],
+      ["ann", "CN=ann", "01a2", "ACTIVE", "ecdsa-x509"],
+    );
+    assert.deepEqual([certificate?.tufKeyId, certificate?.canonicalKeyId], [tufKeyIdOf(key), canonicalKeyIdOf(key)]);
+    assert.equal(certificate?.pem, made.pem);
+    assert.deepEqual(
+      house.effects.changes.map((change) => [change.team, change.revision, change.after.length]),
+      [
+        ["dev", 2n, 1],
+        ["qa", 2n, 1],
+      ],
+    );
+    assert.deepEqual(house.effects.changes[0]?.after[0], {
+      certificateId: certificate?.id,
+      member: "ann",
+      tufKeyId: tufKeyIdOf(key),
+      canonicalKeyId: canonicalKeyIdOf(key),
+      keyType: "ecdsa-x509",
+      pem: made.pem,
+      notAfter: certificate?.notAfter,
+    });
+    assert.deepEqual(house.effects.order, ["plan", "guard", "changed"]);
+  });
+
+  it("are recorded in plain words under their key, found by member and teams", async () => {
+    const { certificate } = await act.submit("ann", pemOf({ name: "ann", serial: hex("01a2") }));
+    const record = (await house.records()).at(-1);
+    assert.equal(record?.event_type, "certificate.submitted.v1");
+    assert.deepEqual(record?.subject, { type: "key", id: certificate?.canonicalKeyId });
+    assert.deepEqual(record?.about, [
+      { type: "member", id: "ann" },
+      { type: "team", id: "dev" },
+      { type: "team", id: "qa" },
+    ]);
+    const words = record?.change.diff.join("\n") ?? "";
+    for (const fact of [certificate?.sha256, certificate?.tufKeyId, certificate?.canonicalKeyId, "CN=ann", "01a2"]) {
+      assert.ok(words.includes(fact ?? "?"), `${fact} in ${words}`);
+    }
+    assert.match(words, /valid \d{4}-.*Z to \d{4}-.*Z/);
+    assert.match(words, /may now sign for dev, qa/);
+  });
+
+  it("submitted twice are UNCHANGED, also with other line ends", async () => {
+    const pem = pemOf();
+    const id = await submitted("ann", pem);
+    const rows = await house.rows();
+    const again = await act.submit("ann", pem.replaceAll("\n", "\r\n"));
+    assert.deepEqual([again.outcome.state, again.certificate?.id], ["UNCHANGED", id]);
+    assert.equal(await house.rows(), rows);
+    const record = (await house.records()).at(-1);
+    assert.equal(record?.event_type, "key.unchanged.v1");
+    assert.deepEqual([record?.change.before, record?.change.diff], [record?.change.after, []]);
+  });
+
+  it("of one key may be several, for its member alone", async () => {
+    const keys = ecPair();
+    const ids = [await submitted("ann", pemOf({ keys })), await submitted("ann", pemOf({ keys, serial: hex("2b") }))];
+    assert.deepEqual([...(await act.signers("dev"))].sort(), ids.sort());
+    const fault = await assertRefused(
+      house,
+      () => act.submit("bob", pemOf({ keys, name: "bob" })),
+      "KEY_OWNED_BY_OTHER",
+    );
+    assert.ok(!fault.message.includes("ann"), "whose key it is is not told");
+  });
+
+  it("tell every fault at once, by field", async () => {
+    const old = pemOf({ from: daysFrom(house.now(), -30), to: daysFrom(house.now(), -1), keys: ecPair("secp256k1") });
+    const fault = await assertRefused(house, () => act.submit("ann", old), "INVALID_FIELD");
+    assert.deepEqual(
+      fault.fields.map((field) => field.field),
+      ["certificate_pem", "certificate_pem"],
+    );
+    await assertRefused(house, () => act.submit("ann", "hello"), "INVALID_FIELD");
+    await assertRefused(house, () => act.submit("zoe", pemOf()), "NOT_FOUND", /member zoe/);
+  });
+
+  it("of a member without a team wait for one", async () => {
+    await act.remove("qa", "bob");
+    house.effects.order.length = 0;
+    const id = await submitted("bob", pemOf());
+    assert.deepEqual(house.effects.order, []);
+    await act.add("dev", "bob");
+    assert.deepEqual(await act.signers("dev"), [id]);
+  });
+
+  it("count on past their end, and before their beginning", async () => {
+    const short = await submitted("ann", pemOf({ to: daysFrom(house.now(), 1) }));
+    const early = await submitted("ann", pemOf({ from: daysFrom(house.now(), 0.5) }));
+    assert.deepEqual([...(await act.signers("qa"))].sort(), [early, short].sort());
+    house.advance(2 * 86_400_000);
+    assert.deepEqual([...(await act.signers("qa"))].sort(), [early, short].sort());
+    assert.equal(await act.revision("qa"), 3n);
+  });
+
+  it("are revoked with every certificate of their key, in all teams at once, for ever", async () => {
+    const keys = ecPair();
+    const [first, second] = [pemOf({ keys }), pemOf({ keys, serial: hex("2b") })];
+    const id = await submitted("ann", first);
+    await submitted("ann", second);
+    const other = await submitted("ann", pemOf());
+    house.effects.order.length = 0;
+    house.effects.changes.length = 0;
+    const { certificates } = await act.revoke(id, "LEFT");
+    assert.deepEqual(
+      certificates.map((certificate) => [certificate.state, certificate.revocationReason, certificate.revokedAt]),
+      [
+        ["REVOKED", "LEFT", house.now()],
+        ["REVOKED", "LEFT", house.now()],
+      ],
+    );
+    assert.deepEqual(house.effects.order, ["refresh", "plan", "guard", "changed"]);
+    assert.deepEqual(house.effects.refreshed.at(-1)?.teams, ["dev", "qa"]);
+    assert.deepEqual(
+      house.effects.changes.map((change) => [change.team, change.before.length, change.after.length]),
+      [
+        ["dev", 3, 1],
+        ["qa", 3, 1],
+      ],
+    );
+    assert.deepEqual(await act.signers("qa"), [other]);
+    const record = (await house.records()).at(-1);
+    assert.deepEqual([record?.event_type, record?.severity, record?.subject.type], ["key.revoked.v1", "NOTICE", "key"]);
+    for (const pem of [first, second, pemOf({ keys, serial: hex("2c") })]) {
+      await assertRefused(house, () => act.submit("ann", pem), "KEY_REVOKED", /never comes back/);
+    }
+    await assertRefused(house, () => act.submit("bob", first), "KEY_OWNED_BY_OTHER");
+    await act.remove("qa", "ann");
+    await act.add("qa", "ann");
+    assert.deepEqual(await act.signers("qa"), [other]);
+  });
+
+  it("revoked again are UNCHANGED and keep their reason, unless the key is found compromised", async () => {
+    const id = await submitted("ann", pemOf());
+    await act.revoke(id, "SUPERSEDED");
+    const revokedAt = house.now();
+    house.advance(1_000);
+    const rows = await house.rows();
+    for (const reason of ["SUPERSEDED", "LEFT"] as const) {
+      assert.equal((await act.revoke(id, reason)).outcome.state, "UNCHANGED");
+    }
+    assert.equal(await house.rows(), rows);
+    const raised = await act.revoke(id, "COMPROMISED", { reason: "laptop stolen" });
+    assert.deepEqual(
+      raised.certificates.map((certificate) => [certificate.revocationReason, certificate.revokedAt]),
+      [["COMPROMISED", revokedAt]],
+    );
+    assert.equal((await house.records()).at(-1)?.severity, "WARNING");
+    assert.equal((await act.revoke(id, "LEFT")).certificates[0]?.revocationReason, "COMPROMISED");
+    assert.equal(await act.revision("qa"), 3n, "who may sign changed twice only");
+  });
+
+  it("of a compromised key go although Notary cannot be read, with an explanation", async () => {
+    house.effects.unreadable = new Map([["dtr.example.org/dev/nginx", "connection refused"]]);
+    const [one, other] = [await submitted("ann", pemOf()), await submitted("ann", pemOf())];
+    await act.revoke(one, "LEFT");
+    assert.equal(house.effects.guarded.at(-1)?.reading?.unreadable.size, 1);
+    const fault = await assertRefused(house, () => act.revoke(other, "COMPROMISED"), "INVALID_FIELD");
+    assert.deepEqual(
+      fault.fields.map((field) => field.field),
+      ["options.reason"],
+    );
+    await act.revoke(other, "COMPROMISED", { reason: "laptop stolen" });
+    assert.equal(house.effects.refreshed.length, 2);
+    assert.equal(house.effects.guarded.at(-1)?.reading?.unreadable.size, 0);
+  });
+
+  it("are not revoked in a team whose repositories were not read", async () => {
+    await act.create("late");
+    const id = await submitted("ann", pemOf());
+    const original = house.effects.refresh.bind(house.effects);
+    house.effects.refresh = async (teams, signal) => {
+      await act.add("late", "ann");
+      return await original(teams, signal);
+    };
+    try {
+      await assert.rejects(act.revoke(id), { reason: "CONFLICT" });
+    } finally {
+      house.effects.refresh = original;
+    }
+    assert.deepEqual(await act.signers("late"), [id]);
+    await act.revoke(id);
+    assert.deepEqual(await act.signers("late"), []);
+  });
+
+  it("that nobody submitted are NOT_FOUND", async () => {
+    await assertRefused(house, () => act.revoke("00000000-0000-4000-8000-000000000000"), "NOT_FOUND");
+  });
+
+  describe("in lists", () => {
+    const listed = async (
+      query: { member?: string; team?: string; states?: readonly CertificateState[] },
+      size = 50,
+    ): Promise<readonly (readonly string[])[]> => {
+      const filter = {
+        member: query.member === undefined ? undefined : memberId(query.member),
+        team: query.team === undefined ? undefined : teamId(query.team),
+        states: query.states ?? [],
+      };
+      const pages: (readonly string[])[] = [];
+      let token = "";
+      do {
+        const page = await listCertificates(house.room, filter, { size, token });
+        pages.push(page.items.map((certificate) => `${certificate.serial} ${certificate.state}`));
+        token = page.nextToken;
+      } while (token !== "");
+      return pages;
+    };
+    beforeEach(async () => {
+      const now = house.now();
+      const wishes: (readonly [string, CertificateWish])[] = [
+        ["bob", { serial: hex("01") }],
+        ["ann", { serial: hex("02") }],
+        ["ann", { serial: hex("03"), to: daysFrom(now, 1) }],
+        ["ann", { serial: hex("04"), from: daysFrom(now, 0.9), to: daysFrom(now, 30) }],
+        ["ann", { serial: hex("05") }],
+      ];
+      for (const [member, wish] of wishes) {
+        const id = await submitted(member, pemOf(wish));
+        house.advance(1);
+        if (wish.serial?.equals(hex("05"))) await act.revoke(id);
+      }
+    });
+
+    it("stand by member and in the order of their submission, with the state of the moment", async () => {
+      const all = ["02 ACTIVE", "03 ACTIVE", "04 NOT_YET_VALID", "05 REVOKED", "01 ACTIVE"];
+      assert.deepEqual(await listed({}), [all]);
+      assert.deepEqual(await listed({}, 2), [all.slice(0, 2), all.slice(2, 4), all.slice(4)]);
+      assert.deepEqual(await listed({ member: "bob" }), [["01 ACTIVE"]]);
+      assert.deepEqual(await listed({ team: "dev" }), [all.slice(0, 4)]);
+      house.advance(2 * 86_400_000);
+      assert.deepEqual(await listed({ team: "dev" }), [["02 ACTIVE", "03 EXPIRED", "04 ACTIVE", "05 REVOKED"]]);
+    });
+
+    it("are picked by state exactly as the state is shown", async () => {
+      const submittedAt = house.now().getTime() - 5;
+      for (const days of [0, 0.9, 0.95, 1, 2, 30, 40]) {
+        house.advance(submittedAt + days * 86_400_000 - house.now().getTime());
+        const [all = []] = await listed({});
+        for (const state of ["ACTIVE", "EXPIRED", "REVOKED", "NOT_YET_VALID"] as const) {
+          const [some] = await listed({ states: [state] });
+          assert.deepEqual(
+            some,
+            all.filter((line) => line.endsWith(` ${state}`)),
+          );
+        }
+        const [two] = await listed({ states: ["EXPIRED", "REVOKED"], member: "ann" });
+        assert.ok(two?.every((line) => /EXPIRED|REVOKED/.test(line)));
+      }
+    });
+
+    it("give a token for that list alone", async () => {
+      const query = { member: memberId("ann"), team: undefined, states: [] };
+      const page = await listCertificates(house.room, query, { size: 1, token: "" });
+      const other = { ...query, states: ["ACTIVE"] as const };
+      await assertRefused(
+        house,
+        () => listCertificates(house.room, other, { size: 1, token: page.nextToken }),
+        "INVALID_FIELD",
+      );
+    });
+  });
+});
