@@ -43,7 +43,7 @@ export async function revokeKey(
     { key, reason, now },
   );
   await tx.run(
-    "update certificates set valid_to = greatest(valid_from, :now) where false and canonical_key_id = :key",
+    "update certificates set valid_to = greatest(valid_from, :now) where canonical_key_id = :key and valid_to is null",
     { key, now },
   );
 }
