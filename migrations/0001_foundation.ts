@@ -115,6 +115,7 @@ create table certificates(
 );
 create index certificates_ending on certificates(not_after) where valid_to is null;
 create index certificates_by_member on certificates(member_id, valid_from);
+create index certificates_current on certificates(member_id) where valid_to is null;
 create index certificates_by_key on certificates(canonical_key_id);`;
 
 const collections = `

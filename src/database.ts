@@ -47,6 +47,7 @@ export interface DatabaseOptions {
 }
 
 const int8 = 20;
+const silent = (): void => undefined;
 
 /** Opens a pool on a PostgreSQL database. No connection is made before the first statement. */
 export function openDatabase(options: DatabaseOptions): Database {
@@ -69,11 +70,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     } as Knex.PgConnectionConfig,
     pool: { min: 0, max: options.connections ?? 10, afterCreate: prepareConnection },
     acquireConnectionTimeout: 10_000,
+    // Knex would print connection errors, which may name hosts and users; each is thrown to its caller as well.
+    log: { warn: silent, error: silent, debug: silent, deprecate: silent },
   });
   return {
     ...queryable(knex),
     transaction: (work, settings) => runTransaction(knex, work, settings ?? {}),
-    listen: (channel, handler, signal) => void listenForever(options.url, channel, handler, signal),
+    listen: (channel, handler, signal) => {
+      void listenForever(options.url, channel, handler, signal);
+    },
     close: () => knex.destroy(),
   };
 }

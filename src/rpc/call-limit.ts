@@ -19,7 +19,8 @@ export function limitCall(surface: Surface, standardMs: number, longestMs: numbe
   const asked = Number(surface.getDeadline());
   const deadline = Math.min(Number.isFinite(asked) ? asked : now + standardMs, now + longestMs);
   const controller = new AbortController();
-  const expire = () => controller.abort(new Fault("DEADLINE_EXCEEDED", "The deadline passed before the call was done."));
+  const expire = () =>
+    controller.abort(new Fault("DEADLINE_EXCEEDED", "The deadline passed before the call was done."));
   const timer = setTimeout(expire, Math.max(0, deadline - now));
   // The library tells us of a passed deadline and of a client that went away in the same way.
   surface.on("cancelled", () => {

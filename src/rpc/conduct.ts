@@ -1,69 +1,93 @@
 import type { StatusObject } from "@grpc/grpc-js";
-import {
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type TextMapGetter,
-  trace,
-} from "@opentelemetry/api";
+import { context, trace } from "@opentelemetry/api";
 import type { Call } from "../audit/call.ts";
 import { Fault } from "../errors.ts";
+import { admit, type Rpc } from "./admit.ts";
 import { type CallLimit, limitCall } from "./call-limit.ts";
-import { type CallTimes, type Edge, standardTimes } from "./edge.ts";
-import { type Caller, callerOf } from "./identity.ts";
-import type { Permission } from "./permissions.ts";
-import { decodeRequest, digestOf, presentsPrivateKey } from "./request.ts";
+import { type Edge, standardTimes } from "./edge.ts";
+import { endSpan, startSpan } from "./span.ts";
 import { statusOf } from "./status.ts";
-import type { Method, Surface } from "./surface.ts";
+import type { Surface } from "./surface.ts";
 
 /** How a call ended: with what its work gave, or with the status to answer. */
 export type Ending<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly status: Pick<StatusObject, "code" | "details" | "metadata"> };
-
-/** An RPC with what it needs: its description, its permission, its standard deadline. */
-export interface Conducted<Request, Response> {
-  readonly method: Method<Request, Response>;
-  readonly permission: Permission;
-  readonly standardMs: number;
-}
-
-const tracer = trace.getTracer("imagetrust");
+  | { readonly ok: false; readonly status: StatusObject };
 
 /**
- * Takes one call from its arrival to its end, in this order: deadline, span, identity, the scan for private keys, digest,
- * authorization, the work itself, the record of a refusal, metrics. Never rejects and never hangs; whatever is no Fault is logged
- * and told as INTERNAL.
+ * Takes one call from its arrival to its end: deadline, span, admission, the work, the record of a refusal, metrics. Never rejects
+ * and never hangs; what is no Fault is logged and told as INTERNAL.
  */
-export async function conduct<Request, Response, T>(
+export function conduct<Request, T>(
   edge: Edge,
-  rpc: Conducted<Request, Response>,
+  rpc: Rpc<Request>,
   surface: Surface,
   work: (request: Request, call: Call) => Promise<T>,
 ): Promise<Ending<T>> {
   const began = performance.now();
-  const times = { ...standardTimes, ...edge.times };
   const name = rpc.method.path.slice(1);
+  const span = startSpan(name, surface.metadata);
   edge.metrics.began(name);
-  const limit = limitCall(surface, rpc.standardMs, times.longestMs);
-  const span = startSpan(name, surface);
-  const progress: Progress = { call: undefined };
-  const ending = await context.with(trace.setSpan(ROOT_CONTEXT, span), async (): Promise<Ending<T>> => {
+  return context.with(trace.setSpan(context.active(), span), async (): Promise<Ending<T>> => {
+    const limit = limitCall(surface, rpc.standardMs, edge.times?.longestMs ?? standardTimes.longestMs);
+    const known: { call?: Call } = {};
+    let fault: Fault | undefined;
     try {
-      const value = await limit.race(admit(edge, rpc, surface, limit, span, progress).then(([request, call]) => work(request, call)));
-      return { ok: true, value };
+      const { request, call } = admit(edge, rpc, surface, limit, (learned) => {
+        known.call = learned;
+      });
+      return { ok: true, value: await limit.race(work(request, call)) };
     } catch (error) {
-      const fault = faultOf(edge, error, limit, name);
-      await record(edge, fault, progress.call, times);
-      edge.log.debug({ method: name, reason: fault.reason, caller: progress.call?.actor.id ?? "" }, "a call was not done");
-      return { ok: false, status: endSpan(span, fault) };
+      fault = faultOf(edge, error, limit, name);
+      await record(edge, fault, known.call);
+      return { ok: false, status: statusOf(fault) };
+    } finally {
+      limit.release();
+      endSpan(span, known.call?.actor.id, fault);
+      edge.metrics.ended(name, fault?.kind ?? "OK", (performance.now() - began) / 1_000);
+      edge.log.debug({ method: name, caller: known.call?.actor.id, reason: fault?.reason }, "a call ended");
     }
   });
-  limit.release();
-  span.end();
-  edge.metrics.ended(name, ending.ok ? "OK" : codeName(ending.status.code), (performance.now() - began) / 1_000);
-  return ending;
+}
+
+/** Libraries throw errors of their own when a signal aborts; the signal knows why. */
+function faultOf(edge: Edge, error: unknown, limit: CallLimit, method: string): Fault {
+  if (error instanceof Fault) {
+    if (error.kind === "INTERNAL") edge.log.error({ err: error, method }, "a call failed unexpectedly");
+    return error;
+  }
+  if (limit.signal.aborted) return limit.signal.reason as Fault;
+  edge.log.error({ err: error, method }, "a call failed unexpectedly");
+  const traceId = trace.getActiveSpan()?.spanContext().traceId ?? "";
+  return new Fault("INTERNAL", "An internal error occurred; the server's log tells more under this trace_id.", {
+    metadata: { trace_id: traceId },
+  });
+}
+
+/** What was decided against a caller. Failures, races with the clock and unknown outcomes are no decisions. */
+const refusals: ReadonlySet<string> = new Set([
+  "INVALID_ARGUMENT",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+]);
+
+/** The refusal stands also when its record cannot be written: nothing was changed, and the metric and the log say so. */
+async function record(edge: Edge, fault: Fault, call: Call | undefined): Promise<void> {
+  if (call === undefined || !(refusals.has(fault.kind) || fault.reason === "DEADLINE_TOO_SHORT")) return;
+  const timeout = AbortSignal.timeout(edge.times?.recordMs ?? standardTimes.recordMs);
+  try {
+    await Promise.race([
+      edge.recordRefusal(call, fault),
+      new Promise((_resolve, reject) =>
+        timeout.addEventListener("abort", () => reject(timeout.reason), { once: true }),
+      ),
+    ]);
+  } catch (error) {
+    edge.metrics.refusalUnrecorded();
+    edge.log.error({ err: error, method: call.method, reason: fault.reason }, "a refusal could not be recorded");
+  }
 }

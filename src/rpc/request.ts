@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { Fault } from "../errors.ts";
 import { holdsPrivateKey } from "../x509/private-key.ts";
-import type { Method } from "./surface.ts";
+import type { Asked } from "./surface.ts";
 
 /** Decodes the bytes of a request. Nothing of them is repeated in the INVALID_FIELD that refuses them. */
-export function decodeRequest<Request>(method: Method<Request, unknown>, bytes: Buffer): Request {
+export function decodeRequest<Request>(method: Asked<Request>, bytes: Buffer): Request {
   let request: Request;
   try {
     request = method.requestDeserialize(bytes);
@@ -12,7 +12,7 @@ export function decodeRequest<Request>(method: Method<Request, unknown>, bytes: 
     throw new Fault("INVALID_FIELD", "The request is no valid message of its type.", { cause: error });
   }
   // The generated code drops a map entry of this name without a word.
-  if (bytes.includes("__proto__") && !someText(request, (text) => text.includes("__proto__"))) {
+  if (bytes.includes("__proto__") && !someText(request, (text) => Buffer.from(text).includes("__proto__"))) {
     throw new Fault("INVALID_FIELD", "No map of a request may have the key __proto__.");
   }
   return request;
@@ -27,7 +27,7 @@ export function presentsPrivateKey(message: unknown): boolean {
 const shortestKey = 24;
 
 /** Hex SHA-256 of the request's encoding with its maps in order, so that clients that encode maps at random agree with themselves. */
-export function digestOf<Request>(method: Method<Request, unknown>, request: Request): string {
+export function digestOf<Request>(method: Asked<Request>, request: Request): string {
   return createHash("sha256")
     .update(method.requestSerialize(ordered(request) as Request))
     .digest("hex");

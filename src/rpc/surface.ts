@@ -6,10 +6,15 @@ export type Surface = Pick<
   "request" | "metadata" | "getPeer" | "getDeadline" | "getAuthContext" | "on"
 >;
 
-/** One RPC of a generated service. */
-export interface Method<Request, Response> {
+/** The asking side of one RPC, as a generated service definition has it. */
+export interface Asked<Request> {
+  /** `/imagetrust.v1.TrustService/GetTrust`. */
   readonly path: string;
   readonly requestSerialize: (value: Request) => Buffer;
   readonly requestDeserialize: (bytes: Buffer) => Request;
+}
+
+/** Both sides. */
+export interface Method<Request, Response> extends Asked<Request> {
   readonly responseSerialize: (value: Response) => Buffer;
 }

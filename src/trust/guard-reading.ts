@@ -106,7 +106,6 @@ async function readNewest(
     await rememberSeen(database, id, incarnation, digested, now);
     return { unreadable: undefined, files };
   } catch (error) {
-    if (signal.aborted) throw error;
     return { unreadable: error instanceof Error ? error.message : "unreadable", files: new Map() };
   }
 }

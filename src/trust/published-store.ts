@@ -27,7 +27,7 @@ export async function newestParts(
   return { root: rows.find((row) => row.role === "root"), targets: rows.find((row) => row.role === "targets") };
 }
 
-/** Hex SHA-256 by `${version}.${role}` of all that may stand on Notary as ours: every landed root, the newest landed targets, and what was ever sent above them. */
+/** Hex SHA-256 by `${version}.${role}` of all that may stand on Notary as ours: every file that landed, and what was ever sent. */
 export async function knownFiles(
   db: Queryable,
   collectionId: bigint,
@@ -35,8 +35,7 @@ export async function knownFiles(
 ): Promise<ReadonlyMap<string, string>> {
   const rows = await db.rows<{ name: string; sha256: string }>(
     `select version || '.' || role as name, encode(sha256, 'hex') as sha256 from published_parts
-     where collection_id = :collectionId and incarnation = :incarnation and (role = 'root' or version >= (
-       select targets_version from collections where id = :collectionId))
+     where collection_id = :collectionId and incarnation = :incarnation
      union all
      select p.version || '.' || p.role, encode(p.envelope_sha256, 'hex') from uploads u join upload_parts p on p.upload_id = u.id
      where u.collection_id = :collectionId and u.incarnation = :incarnation and u.state in ('SENT', 'LOST', 'REJECTED') and p.envelope_sha256 is not null`,

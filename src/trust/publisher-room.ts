@@ -34,6 +34,8 @@ export interface PublisherSettings {
   readonly concurrency: number;
   /** How long a claim on an upload holds without a sign of life. */
   readonly claimMs: number;
+  /** How long the lease on a Notary server holds; it is renewed three times as often. */
+  readonly leaseMs: number;
   /** Refusals must span at least this long before an upload is REJECTED. */
   readonly rejectAfterMs: number;
   /** A collection is walked from timestamp.json at least this often. */

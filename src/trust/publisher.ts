@@ -16,8 +16,6 @@ export interface Publisher {
 }
 
 const pollMs = 500;
-const leaseMs = 6_000;
-const renewLeaseMs = 2_000;
 const restartCheckMs = 10_000;
 const dueChannel = "imagetrust_due";
 
@@ -85,7 +83,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
 
   const keepLeases = async (): Promise<void> => {
     for (const server of room.notaries.all) {
-      const held = await holdLease(room.database, server.name, room.owner, leaseMs);
+      const held = await holdLease(room.database, server.name, room.owner, room.settings.leaseMs);
       if (held !== leased.has(server.name)) nudge();
       if (held) leased.add(server.name);
       else leased.delete(server.name);
@@ -141,7 +139,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
       room.database.listen(dueChannel, nudge, stopping.signal);
       running.push(
         repeat(() => 10, loop, "publish"),
-        repeat(() => renewLeaseMs, keepLeases, "lease"),
+        repeat(() => room.settings.leaseMs / 3, keepLeases, "lease"),
         repeat(() => restartCheckMs, noticeRestarts, "restart check"),
         repeat(patrolPause, patrolOnce, "patrol"),
         repeat(

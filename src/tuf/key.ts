@@ -146,7 +146,7 @@ function readPublicKey(key: TufKey): KeyObject | undefined {
     return der === undefined ? undefined : keyOfCertificate(der);
   }
   if (key.keyType !== "ed25519") return keyOfSpki(key.public);
-  return key.public.length === 32 ? keyOfSpki(Buffer.concat([ed25519Prefix, key.public])) : undefined;
+  return keyOfSpki(Buffer.concat([ed25519Prefix, key.public]));
 }
 
 /** DER with anything behind it is refused, as Go refuses it. */
@@ -180,4 +180,5 @@ const spkiLengths = new Map([
   ["secp384r1", 120],
   ["secp521r1", 158],
 ]);
+/** The prefix names a length of 32, so that other lengths are no DER. */
 const ed25519Prefix = Buffer.from("302a300506032b6570032100", "hex");

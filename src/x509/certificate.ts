@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { chainFaultsOf } from "./chain.ts";
 import { isDer } from "./der.ts";
-import { keyFaultOf, signatureFaultOf } from "./notary-rules.ts";
+import { formFaultOf, keyFaultOf, signatureFaultOf } from "./notary-rules.ts";
 import { certificatePem, type PemBlock, readPem } from "./pem.ts";
 
 /** A member's certificate, fit to be delegated to: every check of Notary's, and ours, has passed. */
@@ -39,7 +39,7 @@ export function parseDelegationCertificate(text: string, now: Date): Certificate
   const oversize = sizeFaultOf(text);
   if (oversize !== undefined) return { ok: false, faults: [oversize] };
   const { blocks, unfinished, rest } = readPem(text);
-  if (blocks.length === 0 && !unfinished) return { ok: false, faults: [formFaultOf(text)] };
+  if (blocks.length === 0 && !unfinished) return { ok: false, faults: [textFaultOf(text)] };
   if (blocks.length > mostBlocks)
     return { ok: false, faults: [`must hold at most ${mostBlocks} certificates; send the leaf alone`] };
   const faults: string[] = [];
@@ -65,7 +65,7 @@ function sizeFaultOf(text: string): string | undefined {
   return "must be at most 64 KiB; send the member's certificate alone";
 }
 
-function formFaultOf(text: string): string {
+function textFaultOf(text: string): string {
   return text.startsWith("PK\u0003\u0004") || text.startsWith("UEsDB")
     ? "must be a PEM certificate, not a zip archive; take cert.pem out of the bundle and send that alone"
     : "must be PEM with a line -----BEGIN CERTIFICATE-----; convert a DER file with `openssl x509 -inform der`";
@@ -90,7 +90,7 @@ function readBlock(block: PemBlock, name: string): X509Certificate | string {
 }
 
 function leafFaultsOf(leaf: X509Certificate, now: Date): readonly string[] {
-  return [...validityFaultsOf(leaf, now), signatureFaultOf(leaf), keyFaultOf(leaf)].filter(
+  return [...validityFaultsOf(leaf, now), formFaultOf(leaf), signatureFaultOf(leaf), keyFaultOf(leaf)].filter(
     (fault) => fault !== undefined,
   );
 }

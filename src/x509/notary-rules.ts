@@ -1,5 +1,13 @@
 import type { X509Certificate } from "node:crypto";
-import { childrenOf, derTag, readElement } from "./der.ts";
+import { childrenOf, derTag } from "./der.ts";
+import { partGoRefuses, partsOf } from "./go-parser.ts";
+
+/** Why the programs around Notary, all written in Go, could not read a certificate that OpenSSL reads. */
+export function formFaultOf(certificate: X509Certificate): string | undefined {
+  const part = partGoRefuses(certificate.raw);
+  if (part === undefined) return undefined;
+  return `must be readable by Notary, but its ${part} is malformed; have the certificate issued again`;
+}
 
 const weakDigest = /md[245]|sha-?1(?!\d)/i;
 
@@ -20,7 +28,7 @@ const rsassaPss = "1.2.840.113549.1.1.10";
 const strongDigests = ["01", "02", "03"].map((last) => Buffer.from(`06096086480165030402${last}`, "hex"));
 
 function namesStrongDigest(raw: Buffer): boolean {
-  const algorithm = certificatePartsOf(raw)?.[1];
+  const algorithm = partsOf(raw)?.[1];
   const parameters = algorithm && childrenOf(raw, algorithm)?.[1];
   const hash = parameters && childrenOf(raw, parameters)?.find((part) => part.tag === 0xa0);
   return hash !== undefined && strongDigests.some((oid) => raw.subarray(hash.content, hash.end).includes(oid));
@@ -60,15 +68,9 @@ export function keyFaultOf(certificate: X509Certificate): string | undefined {
 
 const remedy = "have a certificate issued for an ECDSA key on P-256 or an RSA key of 2048 bits or more";
 
-/** The to-be-signed part, the signature algorithm and the signature of a certificate. */
-function certificatePartsOf(raw: Buffer): ReturnType<typeof childrenOf> {
-  const whole = readElement(raw, 0);
-  return whole && childrenOf(raw, whole);
-}
-
 /** The SubjectPublicKeyInfo as it stands in the certificate (RFC 5280, 4.1). */
 function publicKeyOf(raw: Buffer): Buffer | undefined {
-  const tbs = certificatePartsOf(raw)?.[0];
+  const tbs = partsOf(raw)?.[0];
   const fields = tbs && childrenOf(raw, tbs);
   const spki = fields?.[fields[0]?.tag === 0xa0 ? 6 : 5];
   return spki?.tag === derTag.sequence ? raw.subarray(spki.start, spki.end) : undefined;

@@ -36,6 +36,10 @@ function bundle(files: Readonly<Record<string, string | Uint8Array>>, level: 0 |
   return zipSync(Object.fromEntries(entries), { level });
 }
 
+function megabytes(count: number): Uint8Array {
+  return new Uint8Array(count * 1024 * 1024);
+}
+
 /** Runs `certificate add` and answers the exit code, what was printed, and the request that arrived, if one did. */
 async function add(...args: readonly string[]) {
   const before = service.arrivals.length;
@@ -79,6 +83,11 @@ test("cert.pem at the top wins over those in folders, and one in a folder will d
   assert.equal((await add("--bundle", write("b.zip", bundle(folded)))).request?.certificatePem, certificatePem);
 });
 
+test("no other entry of a bundle is looked into, however large it would become", async () => {
+  const files = { "key.pem": megabytes(8), "cert.pem": certificatePem };
+  assert.equal((await add("--bundle", write("e.zip", bundle(files)))).request?.certificatePem, certificatePem);
+});
+
 /** What holds a private key: how it is given, and what it holds. */
 const exposing: readonly (readonly [what: string, args: () => readonly string[]])[] = [
   ["a key file", () => [write("key.pem", keyPem)]],
@@ -103,7 +112,6 @@ for (const [what, args] of exposing) {
   });
 }
 
-const megabytes = (count: number) => new Uint8Array(count * 1024 * 1024);
 const broken: readonly (readonly [what: string, zip: () => Uint8Array, says: RegExp])[] = [
   ["no zip at all", () => Buffer.from("not a zip"), /no zip file/],
   ["an empty file", () => new Uint8Array(0), /no zip file/],

@@ -16,7 +16,6 @@ import {
   WarningCode,
 } from "../../gen/imagetrust/v1/change.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
-import { Trust, TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { type FakeService, refusal, startFakeService } from "./fake-service.ts";
 
 const gun = "dtr.example.org/dev/nginx";
@@ -219,37 +218,6 @@ Nothing was changed. To insist on this plan: --plan-etag e7
 `,
   );
 });
-
-test("trust wait asks until the newest generation is live", async () => {
-  let attempts = 0;
-  service.answer(TrustServiceService.getTrust, ({ minPublishedGeneration }) => {
-    attempts++;
-    if (attempts > 1) assert.equal(minPublishedGeneration, 5n);
-    const publishedGeneration = attempts < 3 ? 4n : 5n;
-    const state = attempts < 3 ? PENDING : PUBLISHED;
-    return { trust: trustWith({ state, generation: 5n, publishedGeneration }) };
-  });
-  const { code, out } = await service.run("trust", "wait", gun);
-  assert.equal(code, 0);
-  assert.equal(attempts, 3);
-  assert.match(out, /nginx/);
-});
-
-test("trust wait gives up at once on a blocked collection, and at --timeout on a pending one", async () => {
-  const answer = (state: PublicationState) =>
-    service.answer(TrustServiceService.getTrust, () => ({
-      trust: trustWith({ state, generation: 5n, publishedGeneration: 4n }),
-    }));
-  answer(BLOCKED);
-  assert.equal((await service.run("trust", "wait", gun)).code, 3);
-  assert.equal(service.arrivals.length, 1);
-  answer(PENDING);
-  assert.equal((await service.run("--timeout", "0.7", "trust", "wait", gun)).code, 3);
-});
-
-function trustWith(parts: Partial<Publication>): Trust {
-  return { ...Trust.fromPartial({ gun }), publication: publication(parts) };
-}
 
 async function freePort(): Promise<number> {
   const server = createServer();

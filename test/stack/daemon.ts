@@ -24,6 +24,8 @@ export interface Daemon {
   /** Starts it, after stopping it if it runs, and waits until it answers. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  /** Waits until it answers, as after a crash; throws with its log when it does not within 30 s. */
+  ready(): Promise<void>;
   log(): Promise<string>;
 }
 
@@ -62,7 +64,7 @@ class SupervisedDaemon implements Daemon {
     await this.stop();
     this.#wanted = true;
     await this.#spawn();
-    await this.#becomeReady();
+    await this.ready();
   }
 
   async log(): Promise<string> {
@@ -96,7 +98,7 @@ class SupervisedDaemon implements Daemon {
     if (this.#wanted) await this.#spawn();
   }
 
-  async #becomeReady(): Promise<void> {
+  async ready(): Promise<void> {
     const patience = Date.now() + 30_000;
     while (!(await this.#options.isReady().catch(() => false))) {
       if (Date.now() > patience) throw new Error(`${this.#options.program} does not answer:\n${await this.log()}`);

@@ -14,7 +14,7 @@ import {
 } from "../../src/embedded-postgres.ts";
 import { Fault } from "../../src/errors.ts";
 import { launcherFor } from "../../src/unprivileged.ts";
-import { makeFolder, projectRoot, removeFolder } from "./folder.ts";
+import { makeFolder, makeVolatileFolder, projectRoot, removeFolder } from "./folder.ts";
 import { killPostgres } from "./postgres.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -27,11 +27,13 @@ after(async () => {
   for (const folder of folders) await removeFolder(folder);
 });
 
-async function newFolder(): Promise<string> {
-  const folder = await makeFolder("embedded");
+async function newFolder(make = makeFolder): Promise<string> {
+  const folder = await make("embedded");
   folders.push(folder);
   return folder;
 }
+
+const newVolatileFolder = () => newFolder(makeVolatileFolder);
 
 async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres(options);
@@ -80,7 +82,7 @@ test("an ordinary user's rows are kept over a kill -9 too", {
 });
 
 test("a directory is taken up again with its data, its passwords and its own roles", async () => {
-  const directory = await newFolder();
+  const directory = await newVolatileFolder();
   const first = await start({ directory, durable: false });
   await ask(first.ownerUrl, "create table t as select 7 as seven");
   await ask(first.ownerUrl, "grant select on t to imagetrust_app");
@@ -94,7 +96,7 @@ test("a directory is taken up again with its data, its passwords and its own rol
 });
 
 test("nobody on this machine gets in without the password, which only we can read", async () => {
-  const directory = await newFolder();
+  const directory = await newVolatileFolder();
   const server = await start({ directory, durable: false });
   for (const password of ["", "guess"]) {
     const url = new URL(server.adminUrl);
@@ -115,12 +117,12 @@ test("fsync is on unless durable is false", async () => {
     ["on", "on"],
   );
   await durable.stop();
-  const forgetful = await start({ directory: await newFolder(), durable: false });
+  const forgetful = await start({ directory: await newVolatileFolder(), durable: false });
   assert.equal(await ask(forgetful.adminUrl, "show fsync"), "off");
 });
 
 test("a pid file whose pid now belongs to another process of ours does not hinder a start", async () => {
-  const directory = await newFolder();
+  const directory = await newVolatileFolder();
   const first = await start({ directory, durable: false });
   await killPostgres(first);
   const pidFile = join(directory, "cluster/postmaster.pid");
@@ -144,7 +146,7 @@ after(() => {
 });
 
 test("a directory in use is refused with a fault that says by whom", async () => {
-  const directory = await newFolder();
+  const directory = await newVolatileFolder();
   const server = await start({ directory, durable: false });
   await assert.rejects(startEmbeddedPostgres({ directory, durable: false }), (error: unknown) => {
     assert.ok(error instanceof Fault);
@@ -156,7 +158,7 @@ test("a directory in use is refused with a fault that says by whom", async () =>
 });
 
 test("the server ends with the process that started it, and the next one starts at once", async () => {
-  const directory = await newFolder();
+  const directory = await newVolatileFolder();
   const script = `
     import { startEmbeddedPostgres } from ${JSON.stringify(join(projectRoot, "src/embedded-postgres.ts"))};
     console.log((await startEmbeddedPostgres({ directory: process.argv[1], durable: false })).pid);
@@ -173,13 +175,13 @@ test("the server ends with the process that started it, and the next one starts 
 });
 
 test("a Ctrl-C at the service's terminal does not reach its server", async () => {
-  const server = await start({ directory: await newFolder(), durable: false });
+  const server = await start({ directory: await newVolatileFolder(), durable: false });
   const processGroup = (await readFile(`/proc/${server.pid}/stat`, "utf8")).split(") ")[1]?.split(" ")[2];
   assert.equal(processGroup, String(server.pid));
 });
 
 test("root may keep it in a folder that only root can enter", { skip: !isRoot && "needs root" }, async () => {
-  const hidden = await newFolder();
+  const hidden = await newVolatileFolder();
   await chmod(hidden, 0o700);
   const directory = await mkdtemp(join(hidden, "data-"));
   const server = await start({ directory, durable: false });

@@ -32,6 +32,8 @@ export interface TestNotary {
   killServer(): Promise<void>;
   /** Stops the server if it runs, starts it and waits until it answers: an empty cache. */
   restartServer(): Promise<void>;
+  /** Waits until the server answers, as after it died by itself. */
+  serverReady(): Promise<void>;
   killSigner(): Promise<void>;
   restartSigner(): Promise<void>;
   /** What both have logged. */
@@ -72,6 +74,7 @@ export async function startNotary(
     },
     killServer: () => server.kill(),
     restartServer: () => server.restart(),
+    serverReady: () => server.ready(),
     killSigner: () => signer.kill(),
     restartSigner: () => signer.restart(),
     log: async () => `${await signer.log()}\n${await server.log()}`,

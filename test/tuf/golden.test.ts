@@ -91,6 +91,19 @@ test("a delegation file stays valid while one of its signers is left, and is orp
   assert.ok(!isValidWith(Buffer.from("{}"), keys, 1));
 });
 
+test("two spellings of one certificate count as one signer", () => {
+  const key = certificateKey(certificates.find(({ name }) => name === "p256")?.pem ?? "");
+  const respelt = { ...key, public: Buffer.from(key.public.toString().replaceAll("\n", "\r\n")) };
+  const keyIds = [key, respelt].map(tufKeyIdOf);
+  const signature = releases.signatures.find(({ keyId }) => keyId === keyIds[0]);
+  assert.ok(signature);
+  const signatures = keyIds.map((keyId) => ({ ...signature, keyId }));
+  const twice = parseTargets(envelopeOf(releases.payload, signatures));
+  assert.equal(new Set(keyIds).size, 2);
+  assert.ok(keyIds.every((keyId) => isSignedBy(twice, [key, respelt], { keyIds: [keyId], threshold: 1 })));
+  assert.ok(!isSignedBy(twice, [key, respelt], { keyIds, threshold: 2 }));
+});
+
 test("a delegation file shows its tags and the keys it claims", () => {
   const view = viewDelegationFile(releases.bytes);
   assert.equal(view.version, 1);

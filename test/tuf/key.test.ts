@@ -94,6 +94,8 @@ const unusable: Readonly<Record<string, readonly [string, Buffer]>> = {
   "an RSA-PSS key": ["rsa", spki(generateKeyPairSync("rsa-pss", { modulusLength: 2048 }).publicKey)],
   "an ed25519 key of 31 bytes": ["ed25519", Buffer.alloc(31)],
   "bytes behind the key": ["ecdsa", Buffer.concat([spki(p256Key), Buffer.alloc(1)])],
+  "an ed25519 key of 33 bytes": ["ed25519", Buffer.alloc(33)],
+  "a certificate behind another block": ["ecdsa-x509", Buffer.from(block(Buffer.from("key"), "PUBLIC KEY") + p256)],
   "no bytes": ["ecdsa", Buffer.alloc(0)],
 };
 for (const [name, [keyType, bytes]] of Object.entries(unusable)) {
