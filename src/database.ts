@@ -2,6 +2,7 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import createKnex, { type Knex } from "knex";
 import pg from "pg";
 import { Fault } from "./errors.ts";
+import { statementOf } from "./statement.ts";
 
 /** Values for the `:name` placeholders of a statement; objects must be serialised by the caller, `undefined` is not allowed. */
 export type Bindings = Readonly<Record<string, unknown>>;
@@ -74,7 +75,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     log: { warn: silent, error: silent, debug: silent, deprecate: silent },
   });
   return {
-    ...queryable(knex),
+    ...queryable((sql, bindings) => withConnection(knex, (connection) => runOn(connection)(sql, bindings))),
     transaction: (work, settings) => runTransaction(knex, work, settings ?? {}),
     listen: (channel, handler, signal) => {
       void listenForever(options.url, channel, handler, signal);
@@ -91,30 +92,49 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 
 function prepareConnection(connection: pg.Client, done: (error: Error | null, connection: pg.Client) => void): void {
   // An acknowledged change must survive a crash, whatever the server's or role's default says.
-  connection.query(
-    "select set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end, false)",
-    (error) => done(error ?? null, connection),
+  const stronger = "case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply' else 'on' end";
+  connection.query(`select set_config('synchronous_commit', ${stronger}, false)`).then(
+    () => done(null, connection),
+    (error: Error) => done(error, connection),
   );
 }
 
-interface RawResult {
-  readonly rows: readonly unknown[];
-  readonly rowCount: number | null;
+/** Runs one statement on a connection. */
+type Run = (sql: string, bindings: Bindings) => Promise<pg.QueryResult>;
+
+function queryable(run: Run): Queryable {
+  return {
+    rows: async <T>(sql: string, bindings: Bindings = {}) => (await run(sql, bindings)).rows as readonly T[],
+    row: async <T>(sql: string, bindings: Bindings = {}) => (await run(sql, bindings)).rows[0] as T | undefined,
+    run: async (sql, bindings = {}) => (await run(sql, bindings)).rowCount ?? 0,
+  };
 }
 
-function queryable(knex: Knex): Queryable {
-  const raw = async (sql: string, bindings: Bindings = {}): Promise<RawResult> => {
+/** Runs statements on one connection, prepared once each. */
+function runOn(connection: pg.Client): Run {
+  return async (sql, bindings) => {
+    const { text, name, names } = statementOf(sql);
     try {
-      return (await knex.raw(sql, bindings as Record<string, Knex.RawBinding>)) as RawResult;
+      return await connection.query({ text, name, values: names.map((one) => bindings[one]) });
     } catch (error) {
       throw faultOf(error);
     }
   };
-  return {
-    rows: async <T>(sql: string, bindings?: Bindings) => (await raw(sql, bindings)).rows as readonly T[],
-    row: async <T>(sql: string, bindings?: Bindings) => (await raw(sql, bindings)).rows[0] as T | undefined,
-    run: async (sql, bindings) => (await raw(sql, bindings)).rowCount ?? 0,
-  };
+}
+
+/** Knex keeps the pool; the statements are our own. A connection whose transaction may still be open must not go back. */
+async function withConnection<T>(knex: Knex, work: (connection: pg.Client) => Promise<T>): Promise<T> {
+  let connection: pg.Client;
+  try {
+    connection = (await knex.client.acquireConnection()) as pg.Client;
+  } catch (error) {
+    throw faultOf(error);
+  }
+  try {
+    return await work(connection);
+  } finally {
+    await knex.client.releaseConnection(connection);
+  }
 }
 
 const tracer = trace.getTracer("imagetrust");
@@ -145,32 +165,39 @@ async function runTransaction<T>(
 }
 
 async function once<T>(knex: Knex, work: (tx: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
-  const tx = await begin(knex, options);
-  let result: T;
-  try {
-    result = await work(queryable(tx) as Transaction);
-  } catch (error) {
-    // The first error is the cause; a rollback that fails as well means the connection is gone and the server rolls back.
-    await tx.rollback().catch(() => undefined);
-    throw faultOf(error);
-  }
-  try {
-    await tx.commit();
+  return await withConnection(knex, async (connection) => {
+    const mode = options.readOnly ? "read only" : "read write";
+    await control(connection, `begin isolation level ${options.isolation ?? "read committed"} ${mode}`);
+    let result: T;
+    try {
+      result = await work(queryable(runOn(connection)) as Transaction);
+    } catch (error) {
+      // The first error is the cause; where the rollback fails too, the connection is gone and the server rolls back.
+      await connection.query("rollback").catch(() => connection.end().catch(() => undefined));
+      throw faultOf(error);
+    }
+    await commit(connection);
     return result;
+  });
+}
+
+async function control(connection: pg.Client, statement: string): Promise<void> {
+  try {
+    await connection.query(statement);
   } catch (error) {
-    throw commitFaultOf(error);
+    throw faultOf(error);
   }
 }
 
-async function begin(knex: Knex, options: TransactionOptions): Promise<Knex.Transaction> {
+async function commit(connection: pg.Client): Promise<void> {
+  let answer: pg.QueryResult;
   try {
-    return await knex.transaction({
-      isolationLevel: options.isolation ?? "read committed",
-      ...(options.readOnly ? { readOnly: true } : {}),
-    });
+    answer = await connection.query("commit");
   } catch (error) {
-    throw faultOf(error);
+    throw commitFaultOf(error);
   }
+  // A transaction in which a statement failed and the error was swallowed is rolled back by COMMIT without an error.
+  if (answer.command !== "COMMIT") throw new Error("the transaction was rolled back at its commit");
 }
 
 interface DatabaseError {

@@ -21,7 +21,7 @@ async function powersOver(db: Queryable): Promise<readonly string[]> {
   const rows = await db.rows<{ role: string; name: string; power: string }>(
     `select current_user as role, name, power
      from (${logTables}) as tables, unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) as power
-     where has_table_privilege(oid, power) or (power = 'UPDATE' and has_any_column_privilege(oid, power))
+     where has_table_privilege(tables.oid, power) or (power = 'UPDATE' and has_any_column_privilege(tables.oid, power))
      order by name, power`,
   );
   const [first] = rows;
@@ -35,7 +35,7 @@ async function powersOver(db: Queryable): Promise<readonly string[]> {
 async function missingTriggers(db: Queryable): Promise<readonly string[]> {
   const rows = await db.rows<{ name: string; trigger: string }>(
     `select name, trigger from (${logTables}) as tables, unnest(array['append_only', 'never_truncated']) as trigger
-     where not exists(select from pg_trigger where tgrelid = oid and tgname = trigger and tgenabled in ('O', 'A'))
+     where not exists(select from pg_trigger where tgrelid = tables.oid and tgname = trigger and tgenabled in ('O', 'A'))
      order by name, trigger`,
   );
   return rows.map(

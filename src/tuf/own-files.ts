@@ -14,7 +14,7 @@ export function judgeSlot(
   version: number,
   bytes: Buffer | undefined,
 ): Finding | undefined {
-  if (bytes === undefined) return judgeGap(trusted, role, version);
+  if (bytes === undefined) return judgeGap(pins, trusted, role, version);
   if (recognise(pins.known, role, version, bytes) === "ours" || isPublished(pins, trusted, role, version, bytes)) {
     return undefined;
   }
@@ -44,7 +44,9 @@ export function judgeNewest(pins: Pins, trusted: Trusted, role: OwnRole, bytes: 
 }
 
 /** Versions that we published must be there; the one after may be empty, and so may gaps between targets. */
-function judgeGap(trusted: Trusted, role: OwnRole, version: number): Finding | undefined {
+function judgeGap(pins: Pins, trusted: Trusted, role: OwnRole, version: number): Finding | undefined {
+  // The cheap look ends here, and need not parse the pins.
+  if (version > (pins.highest.get(role) ?? Number.POSITIVE_INFINITY)) return undefined;
   const published = publishedVersion(trusted, role);
   const stood = version === published || (role === "root" && version < published);
   return stood

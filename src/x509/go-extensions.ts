@@ -1,4 +1,4 @@
-import { childrenOf, type DerElement, derTag, readElement } from "./der.ts";
+import { childrenOf, type DerElement, derTag, isDer, readElement } from "./der.ts";
 
 /** Judges the value of one extension: the elements it holds, and the bytes they are in. */
 type Rule = (bytes: Buffer, value: DerElement) => boolean;
@@ -13,7 +13,8 @@ export function extensionFaultOf(raw: Buffer, wrapper: DerElement): string | und
     const fields = childrenOf(raw, extension) ?? [];
     const [id, flag, value] = fields.length === 3 ? fields : [fields[0], undefined, fields[1]];
     if (id === undefined || !isGoObjectIdentifier(raw, id)) return "list of extensions";
-    if ((flag !== undefined && flag.tag !== derTag.boolean) || value?.tag !== derTag.octetString) return "list of extensions";
+    if ((flag !== undefined && flag.tag !== derTag.boolean) || value?.tag !== derTag.octetString)
+      return "list of extensions";
     const key = raw.toString("hex", id.content, id.end);
     if (seen.has(key)) return "list of extensions, which names one twice,";
     seen.add(key);
@@ -40,8 +41,8 @@ export function isGoObjectIdentifier(raw: Buffer, element: DerElement): boolean 
 }
 
 function holds(rule: Rule, bytes: Buffer): boolean {
-  const value = readElement(bytes, 0);
-  return value !== undefined && value.end === bytes.length && rule(bytes, value);
+  const value = isDer(bytes) ? readElement(bytes, 0) : undefined;
+  return value !== undefined && rule(bytes, value);
 }
 
 /** A SEQUENCE of which every element passes. */

@@ -11,6 +11,7 @@ export function partGoRefuses(raw: Buffer): string | undefined {
   const parts = partsOf(raw);
   const fields = parts?.[0] && childrenOf(raw, parts[0]);
   if (parts?.length !== 3 || fields === undefined) return "structure";
+  if (!isWholeOctets(raw, parts[2])) return "signature";
   const [version, ...rest] = fields[0]?.tag === 0xa0 ? fields : [undefined, ...fields];
   const [serial, algorithm, issuer, validity, subject, , ...optional] = rest;
   if (version && !isVersion(raw, version)) return "version";
@@ -19,7 +20,7 @@ export function partGoRefuses(raw: Buffer): string | undefined {
   if (!isName(raw, issuer)) return "issuer";
   if (!isValidity(raw, validity)) return "validity";
   if (!isName(raw, subject)) return "subject";
-  const extensions = optional.find((field) => field.tag === 0xa3);
+  const extensions = optional.find((field) => field?.tag === 0xa3);
   return extensions && extensionFaultOf(raw, extensions);
 }
 
@@ -27,6 +28,10 @@ export function partGoRefuses(raw: Buffer): string | undefined {
 export function partsOf(raw: Buffer): readonly DerElement[] | undefined {
   const whole = readElement(raw, 0);
   return whole && childrenOf(raw, whole);
+}
+
+function isWholeOctets(raw: Buffer, bits: DerElement | undefined): boolean {
+  return bits?.tag === derTag.bitString && raw[bits.content] === 0;
 }
 
 function isVersion(raw: Buffer, wrapper: DerElement): boolean {
@@ -48,16 +53,23 @@ function isValidity(raw: Buffer, element: DerElement | undefined): boolean {
   return times?.length === 2 && times.every((time) => isTime(time.tag, contentOf(raw, time).toString("latin1")));
 }
 
+/** Whole seconds in UTC, on a day and at a time that exist; the century of UTCTime does not matter for that. */
 function isTime(tag: number, text: string): boolean {
-  if (tag === derTag.utcTime) return /^\d{12}Z$/.test(text);
-  return tag === derTag.generalizedTime && /^\d{14}Z$/.test(text);
+  const full = tag === derTag.utcTime ? `20${text}` : text;
+  const iso = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
+  if (iso === null || (tag !== derTag.utcTime && tag !== derTag.generalizedTime)) return false;
+  const [, year, month, day, hour, minute, second] = iso;
+  const written = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const time = new Date(written);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === written;
 }
 
 /** RFC 5280, 4.1.2.4: sets of attributes, each an identifier and a string. */
 function isName(raw: Buffer, element: DerElement | undefined): boolean {
   if (element?.tag !== derTag.sequence) return false;
   return (
-    childrenOf(raw, element)?.every((set) => set.tag === derTag.set && childrenOf(raw, set)?.every(isAttribute)) ?? false
+    childrenOf(raw, element)?.every((set) => set.tag === derTag.set && childrenOf(raw, set)?.every(isAttribute)) ??
+    false
   );
   function isAttribute(attribute: DerElement): boolean {
     const [id, value] = childrenOf(raw, attribute) ?? [];

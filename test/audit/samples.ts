@@ -49,7 +49,7 @@ export function sampleDraft(changes: Partial<RecordDraft> = {}): RecordDraft {
 
 /** Appends the drafts, each in a transaction of its own, one after another. */
 export async function appendAll(
-  database: Database,
+  database: Pick<Database, "transaction">,
   drafts: readonly RecordDraft[],
   call: Call = sampleCall(),
   now: Date = new Date(),

@@ -99,15 +99,15 @@ describe("the sequencer", () => {
         ),
       ),
     );
-    let done = false;
+    const finish = new AbortController();
     const race = sequencers.map(async (sequencer) => {
       let moved = 0;
-      while (!done) moved += await sequencer.sequenceOnce();
+      while (!finish.signal.aborted) moved += await sequencer.sequenceOnce();
       return moved;
     });
     await appended;
     await until(async () => (await app.row("select from audit.intake limit 1")) === undefined, "all was sequenced");
-    done = true;
+    finish.abort();
     const moved = await Promise.all(race);
     assert.ok(Math.min(...moved) > 0, `both took part: ${moved.join(" and ")}`);
     const { types } = await checkLog(app);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  type CallOptions,
   type ChannelCredentials,
   type Client,
   type ClientReadableStream,
@@ -42,7 +43,7 @@ export const countService = {
   },
 } as const satisfies Record<string, MethodDefinition<number, number>>;
 export interface CountClient extends Client {
-  count(to: number): ClientReadableStream<number>;
+  count(to: number, options?: CallOptions): ClientReadableStream<number>;
 }
 
 const countPermission: Permission = { action: "GetTeam", resourceOf: () => team("counter") };

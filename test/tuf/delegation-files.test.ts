@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RoleName } from "../../src/names.ts";
+import { tufKeyIdOf } from "../../src/tuf/key.ts";
 import { maxVersion } from "../../src/tuf/payload.ts";
 import { type DelegationState, type Pins, verifyCollection } from "../../src/tuf/verify.ts";
-import { delegationFile, digestOf, healthy, now, people, pins, targetsFile, teamRole, walkOf } from "./collection.ts";
+import {
+  delegationFile,
+  digestOf,
+  healthy,
+  history,
+  now,
+  people,
+  pins,
+  targetsFile,
+  teamRole,
+  walkOf,
+} from "./collection.ts";
 
 interface Row {
   readonly name: string;
@@ -105,6 +117,20 @@ test("a delegation file is judged by our newest targets once these are seen to h
   const { delegations, fault } = verifyCollection({ ...pins, known, ...seen(3) }, shown, now);
   assert.equal(fault, undefined);
   assert.equal(delegations.get(teamRole)?.state, "ORPHANED");
+});
+
+test("a delegation file is judged by our newest targets, not by older or foreign ones that Notary shows", () => {
+  const strangersRole = { name: teamRole, keyIds: [tufKeyIdOf(stranger.key)], threshold: 1, paths: [""] };
+  const strange = targetsFile(5, { keys: [stranger.key], roles: [strangersRole] }, stranger);
+  for (const shownTargets of [history.targets2, strange]) {
+    const walk = walkOf({ root: pins.root, targets: shownTargets });
+    const stateOf = (file: Buffer) =>
+      verifyCollection(pins, { slots: [], walk, delegations: new Map([[teamRole, file]]) }, now).delegations.get(
+        teamRole,
+      );
+    assert.equal(stateOf(delegationFile(3, member))?.state, "VALID");
+    assert.equal(stateOf(delegationFile(3, stranger))?.state, "SUSPECT");
+  }
 });
 
 test("the view of a file is given whatever it is worth", () => {

@@ -193,49 +193,6 @@ describe("a certificate that Notary would refuse or could not use", () => {
   });
 });
 
-describe("a chain", () => {
-  const root = made({ name: "root", authority: true });
-  const middle = made({ name: "middle", authority: true, issuer: root });
-  const leaf = made({ name: "alice", issuer: middle });
-  const stranger = made({ name: "middle", authority: true });
-
-  it("is accepted leaf first, with or without its root, and only the leaf is kept", () => {
-    for (const text of [leaf.pem + middle.pem, leaf.pem + middle.pem + root.pem]) {
-      const result = parseDelegationCertificate(text, now);
-      assert.ok(result.ok);
-      assert.equal(result.value.pem, leaf.pem);
-      assert.equal(result.value.issuer, "CN=middle");
-    }
-  });
-
-  it("is refused when the leaf does not come first", () => {
-    assertFault(root.pem + middle.pem + leaf.pem, /put the leaf first/);
-    assertFault(middle.pem + leaf.pem, /put the leaf first/);
-  });
-
-  it("is refused when a link is missing or the order above the leaf is wrong", () => {
-    assertFault(leaf.pem + root.pem, /certificate 2 did not issue certificate 1/);
-    assert.match(faultsOf(leaf.pem + root.pem + middle.pem).join(), /certificate 2 did not issue certificate 1/);
-  });
-
-  it("is refused when a member only bears the issuer's name but did not sign", () => {
-    assertFault(leaf.pem + stranger.pem, /certificate 2 did not issue certificate 1/);
-  });
-
-  it("is refused when it holds another person's certificate", () => {
-    assertFault(leaf.pem + made({ name: "bob" }).pem, /certificate 2 did not issue certificate 1/);
-  });
-
-  it("is judged by its leaf: an old authority above it does not matter", () => {
-    const old = made({ name: "old", authority: true, to: daysFrom(now, -0.5) });
-    assert.deepEqual(faultsOf(made({ issuer: old }).pem + old.pem), []);
-  });
-
-  it("names the damaged member", () => {
-    assertFault(leaf.pem + withBody("AAAA"), /certificate 2 is truncated/);
-  });
-});
-
 function withBody(base64: string): string {
   return `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
 }

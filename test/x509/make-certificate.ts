@@ -33,6 +33,8 @@ export interface CertificateWish {
   readonly spki?: Buffer;
   readonly version1?: boolean;
   readonly serial?: Buffer;
+  /** Beside the basic constraints. */
+  readonly extensions?: readonly Buffer[];
 }
 
 export interface SignatureKind {
@@ -71,7 +73,7 @@ export function makeCertificate(now: Date, wish: CertificateWish = {}): MadeCert
     sequence(time(wish.from ?? daysFrom(now, -1)), time(wish.to ?? daysFrom(now, 365))),
     nameOf(name),
     wish.spki ?? keys.publicKey.export({ type: "spki", format: "der" }),
-    ...(wish.version1 ? [] : [extensions(wish.authority ?? false)]),
+    ...(wish.version1 ? [] : [extensionsOf(wish)]),
   );
   const signature = sign(kindOfSignature.digest, tbs, { key: signer, ...kindOfSignature.options });
   const der = sequence(tbs, kindOfSignature.algorithm, element(0x03, hex("00"), signature));
@@ -93,10 +95,13 @@ function time(date: Date): Buffer {
     : element(0x18, Buffer.from(digits));
 }
 
-function extensions(authority: boolean): Buffer {
-  const basicConstraints = sequence(
-    hex("0603551d13 0101ff"),
-    element(0x04, sequence(...(authority ? [hex("0101ff")] : []))),
-  );
-  return element(0xa3, sequence(basicConstraints));
+/** One extension: the identifier's content in hex, and the value in hex or DER. */
+export function extension(id: string, value: Uint8Array | string, critical = false): Buffer {
+  const content = typeof value === "string" ? hex(value) : value;
+  return sequence(element(0x06, hex(id)), critical ? hex("0101ff") : hex(""), element(0x04, content));
+}
+
+function extensionsOf(wish: CertificateWish): Buffer {
+  const basicConstraints = extension("551d13", sequence(wish.authority ? hex("0101ff") : hex("")), true);
+  return element(0xa3, sequence(basicConstraints, ...(wish.extensions ?? [])));
 }
