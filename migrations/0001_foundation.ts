@@ -391,7 +391,7 @@ create table audit.log_state(
   one boolean primary key default true check (one),
   size bigint not null default 0,
   epoch bigint not null default 0,
-  origin text not null check (octet_length(origin) between 1 and 255)
+  origin text not null check (origin ~ '^[A-Za-z0-9._:/-]{1,255}$')
 ) with (fillfactor = 50);
 comment on column audit.log_state.epoch is 'bumped by the sequencer that takes over';
 insert into audit.log_state(origin) values ('imagetrust/' || gen_random_uuid());`;

@@ -19,8 +19,8 @@ export interface BackendKey {
 
 /**
  * A place where the service's own keys live and sign; private keys never leave it.
- * Every call rejects with SIGNING_UNAVAILABLE when the backend cannot or will not do it, and with the signal's Fault, or CANCELLED,
- * when the signal has aborted. An implementation MUST pass test/conformance/key-backend.ts.
+ * Every call rejects with SIGNING_UNAVAILABLE when the backend cannot or will not do it (DATABASE_UNAVAILABLE when it is the
+ * database that cannot), and with the signal's Fault, or CANCELLED, when the signal has aborted. An implementation MUST pass test/conformance/key-backend.ts.
  */
 export interface KeyBackend {
   readonly name: string;

@@ -1,16 +1,29 @@
-import { parseRoot } from "../tuf/envelope.ts";
 import { backOff } from "./back-off.ts";
 import { block, cancelUnsent, unblock } from "./block.ts";
-import { type Collection, findCollectionById, lockCollection } from "./collection-store.ts";
-import { closeOn, type Delivered, delayOf, deliver } from "./deliver.ts";
+import { type Collection, findCollectionById, findCollectionStanding, lockCollection } from "./collection-store.ts";
+import { closeOn, type Delivered, delayOf, deliver, rootOf } from "./deliver.ts";
+import { type CollectionKey, collectionKeys } from "./key-store.ts";
 import { look } from "./look.ts";
-import { prepare } from "./prepare.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import { provisionKeys } from "./provision.ts";
 import { newestParts } from "./published-store.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
 import { observe } from "./readback.ts";
 import { signUpload } from "./sign-upload.ts";
-import { armUpload, claimUpload, openUpload, rejectedUploads, type Upload, uploadParts } from "./upload-store.ts";
+import {
+  armUpload,
+  claimUpload,
+  type HeldDelegation,
+  openUpload,
+  rejectedUploads,
+  type SignedPart,
+  type Standing,
+  signedParts,
+  type Upload,
+  type UploadPart,
+  uploadDelegations,
+  uploadParts,
+} from "./upload-store.ts";
 
 /** Which collections this process has walked in full; a hint that saves reads, forgotten at a restart of either side. */
 export type Walked = Set<bigint>;
@@ -20,12 +33,11 @@ export type Turn = "REST" | "MORE" | "LATER";
 
 /** Takes the next publication of a collection as far as it goes: one upload from look to close, or what an earlier one left over. */
 export async function advance(room: PublisherRoom, walked: Walked, id: bigint, signal: AbortSignal): Promise<Turn> {
-  const collection = await findCollectionById(room.database, id);
+  const collection = await findCollectionStanding(room.database, id);
   if (collection === undefined || collection.state !== "ACTIVE") return "REST";
   if (collection.nextAttemptAt !== null && collection.nextAttemptAt > new Date()) return "LATER";
   try {
-    const upload = await openUpload(room.database, id);
-    if (upload !== undefined) return await resume(room, walked, collection, upload, signal);
+    if (collection.hasOpenUpload) return await resume(room, walked, collection, signal);
     if (collection.blockReason !== null) return await lookAgain(room, walked, collection, signal);
     return await publish(room, walked, collection, signal);
   } catch (error) {
@@ -40,15 +52,15 @@ export async function advance(room: PublisherRoom, walked: Walked, id: bigint, s
 async function publish(
   room: PublisherRoom,
   walked: Walked,
-  collection: Collection,
+  collection: Collection & Standing,
   signal: AbortSignal,
 ): Promise<Turn> {
-  await settleRejected(room, collection, signal);
+  if (collection.hasRejectedUpload) await settleRejected(room, collection, signal);
   if (!(await lookFirst(room, walked, collection, signal))) return "LATER";
   await room.atStep("looked", collection.id);
-  await provisionKeys(room, collection, signal);
-  const prepared = await prepare(room, collection.id, signal);
+  const prepared = await prepareWithKeys(room, collection, signal);
   switch (prepared.kind) {
+    case "NO_KEYS":
     case "NOTHING":
       return "REST";
     case "NO_CHANGE":
@@ -59,8 +71,15 @@ async function publish(
       return "LATER";
     case "PREPARED":
       await room.atStep("prepared", collection.id);
-      return await carry(room, walked, collection, prepared.upload, signal);
+      return await carry(room, walked, collection, prepared.upload, prepared, signal);
   }
+}
+
+/** Prepares, making the collection's keys first where it has none yet. */
+async function prepareWithKeys(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<Prepared> {
+  if (collection.rootVersion > 0) return await prepare(room, collection.id, signal);
+  await provisionKeys(room, collection, signal);
+  return await prepare(room, collection.id, signal);
 }
 
 function rejectedBefore(collection: Collection): string {
@@ -93,13 +112,9 @@ async function noteVerified(room: PublisherRoom, id: bigint): Promise<void> {
 }
 
 /** What is left of an upload: its owner died, or it waited for its back-off. */
-async function resume(
-  room: PublisherRoom,
-  walked: Walked,
-  collection: Collection,
-  upload: Upload,
-  signal: AbortSignal,
-): Promise<Turn> {
+async function resume(room: PublisherRoom, walked: Walked, collection: Collection, signal: AbortSignal): Promise<Turn> {
+  const upload = await openUpload(room.database, collection.id);
+  if (upload === undefined) return "MORE";
   const claimed = await claimUpload(room.database, upload.id, room.owner, room.settings.claimMs);
   if (claimed === undefined) return "LATER";
   if (collection.blockReason !== null && claimed.state !== "SENT") {
@@ -109,7 +124,27 @@ async function resume(
     });
     return "MORE";
   }
-  return await carry(room, walked, collection, claimed, signal);
+  return await carry(room, walked, collection, claimed, await loadOf(room, collection, claimed), signal);
+}
+
+/** What carrying an upload takes, besides its row. */
+interface Load {
+  readonly parts: readonly UploadPart[];
+  readonly basis: {
+    readonly root: { readonly bytes: Buffer } | undefined;
+    readonly desired: { readonly delegations: readonly HeldDelegation[] };
+    readonly keys: readonly CollectionKey[];
+  };
+}
+
+async function loadOf(room: PublisherRoom, collection: Collection, upload: Upload): Promise<Load> {
+  const [parts, delegations, keys, { root }] = await Promise.all([
+    uploadParts(room.database, upload.id),
+    uploadDelegations(room.database, upload.id),
+    collectionKeys(room.database, collection.id, upload.incarnation),
+    newestParts(room.database, collection.id, upload.incarnation),
+  ]);
+  return { parts, basis: { root, desired: { delegations }, keys } };
 }
 
 /** From whatever state a claimed upload is in to its close, or to its next attempt. */
@@ -118,40 +153,50 @@ async function carry(
   walked: Walked,
   collection: Collection,
   upload: Upload,
+  { parts, basis }: Load,
   signal: AbortSignal,
 ): Promise<Turn> {
-  let current = upload;
-  if (current.state === "PREPARED") {
-    if (!(await signUpload(room, collection, current, signal))) return "MORE";
+  let signed: readonly SignedPart[] | undefined;
+  if (upload.state === "PREPARED") {
+    signed = await signUpload(room, collection, upload, parts, basis.keys, signal);
+    if (signed === undefined) return "MORE";
     await room.atStep("signed", collection.id);
-    current = { ...current, state: "READY" };
   }
-  const justArmed = current.state === "READY";
+  const justArmed = upload.state !== "SENT";
   if (justArmed) {
-    if (!(await armUpload(room.database, current, room.settings.claimMs, room.now()))) return "MORE";
+    if (!(await armUpload(room.database, upload, room.settings.claimMs, room.now()))) return "MORE";
     await room.atStep("armed", collection.id);
   }
-  return turnAfter(walked, collection, await deliver(room, collection, current, justArmed, signal));
+  const cargo = {
+    upload,
+    parts: signed ?? (await signedParts(room.database, upload.id)),
+    delegations: basis.desired.delegations,
+  };
+  const delivered = await deliver(room, collection, cargo, basis.root?.bytes, justArmed, signal);
+  return turnAfter(walked, collection, delivered);
 }
 
 function turnAfter(walked: Walked, collection: Collection, delivered: Delivered): Turn {
   if (delivered === "LATER") return "LATER";
   if (delivered === "LOST") walked.delete(collection.id);
   // A first landing proves the whole chain; later ones were looked at before they were prepared.
-  if (delivered === "LANDED" && collection.rootVersion === 0) walked.add(collection.id);
-  return "MORE";
+  if (delivered.startsWith("LANDED") && collection.rootVersion === 0) walked.add(collection.id);
+  return delivered === "LANDED" ? "REST" : "MORE";
 }
 
 /** Refused uploads whose slots have decided after all, before anything new is computed. */
 async function settleRejected(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<void> {
   for (const upload of await rejectedUploads(room.database, collection.id, collection.incarnation)) {
-    const parts = await uploadParts(room.database, upload.id);
-    const own = parts.find((part) => part.role === "root")?.envelope;
-    const root = own ?? (await newestParts(room.database, collection.id, collection.incarnation)).root?.bytes;
-    if (root === undefined) continue;
+    const cargo = {
+      upload,
+      parts: await signedParts(room.database, upload.id),
+      delegations: await uploadDelegations(room.database, upload.id),
+    };
+    const { root } = await newestParts(room.database, collection.id, collection.incarnation);
     const server = room.notaries.byName(collection.notary);
-    const observation = await observe(server, collection.gun, upload, parts, parseRoot(root).content, signal);
-    await closeOn(room, collection, upload, parts, observation, signal);
+    const judgedBy = rootOf(cargo.parts, root?.bytes);
+    const observation = await observe(server, collection.gun, upload, cargo.parts, judgedBy, signal);
+    await closeOn(room, collection, cargo, observation, signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { BlockReason, PendingReason } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { Gun } from "../names.ts";
+import { type Standing, standingColumns } from "./upload-store.ts";
 
 /** One collection as the database keeps it. Instants of `-infinity` and `infinity` are undefined. */
 export interface Collection {
@@ -45,6 +46,20 @@ export function findCollection(db: Queryable, gun: Gun): Promise<Collection | un
 
 export function findCollectionById(db: Queryable, id: bigint): Promise<Collection | undefined> {
   return db.row(`select ${columns} from collections c where c.id = :id`, { id });
+}
+
+/** The collection of a GUN if any delegation of it has ended: only then can old signatures be revived. */
+export function findCollectionWithHistory(db: Queryable, gun: Gun): Promise<Collection | undefined> {
+  return db.row(
+    `select ${columns} from collections c where c.gun = :gun
+       and exists (select from delegations d where d.collection_id = c.id and d.valid_to is not null)`,
+    { gun },
+  );
+}
+
+/** A collection with where its uploads stand: what a turn of the publisher begins with. */
+export function findCollectionStanding(db: Queryable, id: bigint): Promise<(Collection & Standing) | undefined> {
+  return db.row(`select ${columns}, ${standingColumns} from collections c where c.id = :id`, { id });
 }
 
 export function findCollectionsById(db: Queryable, ids: readonly bigint[]): Promise<readonly Collection[]> {

@@ -6,6 +6,7 @@ import { quietPlan } from "../changes/plan.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { Gun, TeamId } from "../names.ts";
+import type { SigningCertificate } from "../teams/effects.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import {
@@ -42,13 +43,12 @@ export interface Undelegate {
 export async function delegate(room: TrustRoom, call: Call, request: Delegate): Promise<Changed> {
   const newest = await room.guards.beforeDelegating(request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    await lockGrantedTeams(tx, [request], now);
-    const { collection, desired, held } = await lockDecided(tx, request);
+    const certificates = (await lockGrantedTeams(tx, [request], now)).get(request.team)?.certificates ?? [];
+    const { collection, desired, held } = await lockDecided(tx, request, certificates);
     requireDelegationEtag(request.options, held);
     requireRoomInReleases(request.team, request.paths, !request.excludeFromReleases, collection.releasesPaths);
     if (held !== undefined && isSame(held, request)) return unchanged(collection, request, "delegation.delegated.v1");
 
-    const certificates = (await signingCertificatesOf(tx, [request.team])).get(request.team) ?? [];
     const generation = await bumpGeneration(tx, collection.id, now);
     if (held !== undefined) await endDelegation(tx, held.id, generation, now);
     const inReleases = !request.excludeFromReleases;
@@ -68,7 +68,7 @@ export async function undelegate(room: TrustRoom, call: Call, request: Undelegat
   const newest = await room.guards.beforeRemoving(request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     await lockKnownTeam(tx, request.team);
-    const { collection, desired, held } = await lockDecided(tx, request);
+    const { collection, desired, held } = await lockDecided(tx, request, undefined);
     requireDelegationEtag(request.options, held);
     if (held === undefined) return unchanged(collection, request, "delegation.undelegated.v1");
     const generation = await bumpGeneration(tx, collection.id, now);
@@ -170,7 +170,12 @@ interface LockedCollection {
   readonly held: DelegationRow | undefined;
 }
 
-async function lockDecided(tx: Transaction, request: { gun: Gun; team: TeamId }): Promise<LockedCollection> {
+/** Locks the collection and reads what is decided of it; `known` are the team's certificates where they were read already. */
+async function lockDecided(
+  tx: Transaction,
+  request: { readonly gun: Gun; readonly team: TeamId },
+  known: readonly SigningCertificate[] | undefined,
+): Promise<LockedCollection> {
   const collection = await lockCollectionOf(tx, request.gun);
   if (collection === undefined || collection.state === "DELETED") {
     throw new Fault("NOT_FOUND", `There is no trust for ${request.gun}; call InitializeTrust first.`, {
@@ -178,7 +183,9 @@ async function lockDecided(tx: Transaction, request: { gun: Gun; team: TeamId })
     });
   }
   const rows = await currentDelegations(tx, [collection.id]);
-  const certificates = await signingCertificatesOf(tx, [...new Set(rows.map((row) => row.team))]);
+  const others = rows.map((row) => row.team).filter((team) => known === undefined || team !== request.team);
+  const certificates = await signingCertificatesOf(tx, others);
+  if (known !== undefined) certificates.set(request.team, [...known]);
   const desired = {
     gun: collection.gun,
     releasesPaths: collection.releasesPaths,

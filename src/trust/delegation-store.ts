@@ -129,15 +129,6 @@ export async function endDelegations(
   );
 }
 
-/** Whether a team, or anybody, was ever delegated on a collection before: only then can old signatures be revived. */
-export async function hasEndedDelegations(db: Queryable, collectionId: bigint): Promise<boolean> {
-  const row = await db.row(
-    "select 1 from delegations where collection_id = :collectionId and valid_to is not null limit 1",
-    { collectionId },
-  );
-  return row !== undefined;
-}
-
 /** The collections that any of the teams is delegated on, ascending by id after the one given. */
 export async function collectionsOfTeams(
   db: Queryable,

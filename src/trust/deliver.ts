@@ -4,16 +4,18 @@ import { parseRoot } from "../tuf/envelope.ts";
 import type { RootContent } from "../tuf/payload.ts";
 import { backOff, type Delay } from "./back-off.ts";
 import { block } from "./block.ts";
-import { closeLanded, closeUnlanded } from "./close.ts";
+import { type Cargo, closeLanded, closeUnlanded } from "./close.ts";
 import type { Collection } from "./collection-store.ts";
 import { refetchServerKeys } from "./provision.ts";
-import { newestParts } from "./published-store.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
 import { type Observation, observe } from "./readback.ts";
-import { noteAnswer, type Upload, type UploadPart, uploadParts } from "./upload-store.ts";
+import { noteAnswer, type Upload, type UploadPart } from "./upload-store.ts";
 
-/** How a delivery ended for now. LOST asks for a full walk before anything else is prepared. */
-export type Delivered = "LANDED" | "LOST" | "REJECTED" | "LATER";
+/**
+ * How a delivery ended for now. LANDED_DIRTY: landed, and more was decided meanwhile. LOST asks for a full walk before anything else
+ * is prepared.
+ */
+export type Delivered = "LANDED" | "LANDED_DIRTY" | "LOST" | "REJECTED" | "LATER";
 
 /**
  * Sends an armed upload's stored bytes and reads back what became of them. An upload taken over from somebody who may have sent
@@ -22,41 +24,34 @@ export type Delivered = "LANDED" | "LOST" | "REJECTED" | "LATER";
 export async function deliver(
   room: PublisherRoom,
   collection: Collection,
-  upload: Upload,
+  cargo: Cargo,
+  publishedRoot: Buffer | undefined,
   justArmed: boolean,
   signal: AbortSignal,
 ): Promise<Delivered> {
-  const parts = await uploadParts(room.database, upload.id);
-  const root = await rootOf(room, collection, parts);
+  const { upload, parts } = cargo;
+  const root = rootOf(parts, publishedRoot);
   const server = room.notaries.byName(collection.notary);
   if (!justArmed) {
     const before = await observe(server, collection.gun, upload, parts, root, signal);
-    const closed = await closeOn(room, collection, upload, parts, before, signal);
+    const closed = await closeOn(room, collection, cargo, before, signal);
     if (closed !== undefined) return closed;
     if (collection.blockReason !== null)
       return await later(room, collection, "BACK_OFF", "blocked: observed, not sent");
   }
-  const files = parts.map((part) => ({ role: part.role, bytes: envelopeOf(part) }));
+  const files = parts.map((part) => ({ role: part.role, bytes: part.envelope }));
   const answer = await server.upload(collection.gun, files, signal);
   await room.atStep("sent", collection.id);
   const observation = await observe(server, collection.gun, upload, parts, root, signal);
   await room.atStep("observed", collection.id);
-  const closed = await closeOn(room, collection, upload, parts, observation, signal);
-  return closed ?? (await undecided(room, collection, upload, parts, answer, observation, signal));
+  const closed = await closeOn(room, collection, cargo, observation, signal);
+  return closed ?? (await undecided(room, collection, cargo, answer, observation, signal));
 }
 
-function envelopeOf(part: UploadPart): Buffer {
-  if (part.envelope === null) throw new Error("a sent upload has no envelope");
-  return part.envelope;
-}
-
-/** The root under which the upload's snapshot and timestamp are judged: its own, else the newest published. */
-async function rootOf(room: PublisherRoom, collection: Collection, parts: readonly UploadPart[]): Promise<RootContent> {
-  const own = parts.find((part) => part.role === "root");
-  const published =
-    own === undefined ? await newestParts(room.database, collection.id, collection.incarnation) : undefined;
-  const bytes = own === undefined ? published?.root?.bytes : envelopeOf(own);
-  if (bytes === undefined) throw new Error(`collection ${collection.id} has no root`);
+/** The root under which an upload's snapshot and timestamp are judged: its own, else the newest published. */
+export function rootOf(parts: readonly UploadPart[], publishedRoot: Buffer | undefined): RootContent {
+  const bytes = parts.find((part) => part.role === "root")?.envelope ?? publishedRoot;
+  if (bytes === undefined) throw new Error("a collection without a root has an upload without one");
   return parseRoot(bytes).content;
 }
 
@@ -64,23 +59,24 @@ async function rootOf(room: PublisherRoom, collection: Collection, parts: readon
 export async function closeOn(
   room: PublisherRoom,
   collection: Collection,
-  upload: Upload,
-  parts: readonly UploadPart[],
+  cargo: Cargo,
   { evidence }: Observation,
   signal: AbortSignal,
 ): Promise<Delivered | undefined> {
+  const { upload, parts } = cargo;
   switch (evidence.kind) {
     case "LANDED":
     case "SAME_PAYLOAD": {
       const imported = evidence.kind === "SAME_PAYLOAD" ? evidence.imported : new Map();
-      if (await closeLanded(room, upload, parts, { tip: evidence.tip, imported }, signal)) {
+      const closed = await closeLanded(room, cargo, { tip: evidence.tip, imported }, signal);
+      if (closed !== undefined) {
         room.log.info({ gun: collection.gun, upload: upload.id, parts: partNames(parts) }, "publication landed");
       }
       await room.atStep("closed", collection.id);
-      return "LANDED";
+      return closed?.isDirty === false ? "LANDED" : "LANDED_DIRTY";
     }
     case "LOST":
-      await closeUnlanded(room, upload, parts, "LOST", evidence.detail, signal);
+      await closeUnlanded(room, cargo, "LOST", evidence.detail, signal);
       room.log.warn({ gun: collection.gun, upload: upload.id, detail: evidence.detail }, "upload lost its slot");
       return "LOST";
     case "UNREADABLE":
@@ -105,12 +101,12 @@ function partNames(parts: readonly UploadPart[]): readonly string[] {
 async function undecided(
   room: PublisherRoom,
   collection: Collection,
-  upload: Upload,
-  parts: readonly UploadPart[],
+  cargo: Cargo,
   answer: UploadAnswer,
   observation: Observation,
   signal: AbortSignal,
 ): Promise<Delivered> {
+  const { upload } = cargo;
   const text = textOf(answer);
   const refused = answer.kind === "REFUSED";
   const noted =
@@ -120,7 +116,7 @@ async function undecided(
     { gun: collection.gun, upload: upload.id, answer: answer.kind, detail: text },
     "upload not yet decided",
   );
-  if (refused && isRejected(room, noted)) return await reject(room, collection, noted, parts, text, signal);
+  if (refused && isRejected(room, noted)) return await reject(room, collection, cargo, text, signal);
   if (answer.kind === "VERSION" && noted.versionAnswers >= 3 && observation.orphanSnapshot) {
     await block(
       room,
@@ -132,7 +128,7 @@ async function undecided(
   }
   if (answer.kind === "MISSING_SERVER_KEY" && collection.rootVersion === 0) {
     if ((await refetchServerKeys(room, collection, signal)) === "REPLACED") {
-      await closeUnlanded(room, upload, parts, "REJECTED", `${text}; its keys were fetched again`, signal);
+      await closeUnlanded(room, cargo, "REJECTED", `${text}; its keys were fetched again`, signal);
       return "REJECTED";
     }
   }
@@ -151,12 +147,11 @@ function isRejected(room: PublisherRoom, upload: Upload): boolean {
 async function reject(
   room: PublisherRoom,
   collection: Collection,
-  upload: Upload,
-  parts: readonly UploadPart[],
+  cargo: Cargo,
   text: string,
   signal: AbortSignal,
 ): Promise<Delivered> {
-  await closeUnlanded(room, upload, parts, "REJECTED", text, signal);
+  await closeUnlanded(room, cargo, "REJECTED", text, signal);
   await block(
     room,
     collection.id,

@@ -8,8 +8,8 @@ import { parseRoot, parseSnapshot, parseTargets } from "../tuf/envelope.ts";
 import { tufKeyIdOf } from "../tuf/key.ts";
 import { isValidWith, viewDelegationFile } from "../tuf/orphans.ts";
 import type { TargetsContent } from "../tuf/payload.ts";
-import { type Collection, findCollection, findCollectionsById } from "./collection-store.ts";
-import { collectionsOfTeams, type DelegationRow, hasEndedDelegations } from "./delegation-store.ts";
+import { type Collection, findCollection, findCollectionsById, findCollectionWithHistory } from "./collection-store.ts";
+import { collectionsOfTeams, type DelegationRow } from "./delegation-store.ts";
 import type { NewestFiles } from "./guard.ts";
 import { delegationRolesOf, followTip, namedHash, sha256Of } from "./newest-files.ts";
 import { newestParts, rememberSeen, type SeenFile, seenFiles } from "./published-store.ts";
@@ -36,15 +36,14 @@ const readAtOnce = 8;
 export function createGuardReader(database: Database, notaries: NotaryServers, now: () => Date): GuardReader {
   const read = (collection: Collection, signal: AbortSignal): Promise<NewestFiles> =>
     readNewest(database, notaries, collection, now(), signal);
-  const one = async (gun: Gun, signal: AbortSignal, unless?: (id: bigint) => Promise<boolean>): Promise<NewestOf> => {
-    const collection = await findCollection(database, gun);
-    if (collection === undefined || (await unless?.(collection.id))) return () => nothing;
+  const one = async (collection: Collection | undefined, signal: AbortSignal): Promise<NewestOf> => {
+    if (collection === undefined) return () => nothing;
     const files = await read(collection, signal);
     return () => files;
   };
   return {
-    beforeDelegating: (gun, signal) => one(gun, signal, async (id) => !(await hasEndedDelegations(database, id))),
-    beforeRemoving: (gun, signal) => one(gun, signal),
+    beforeDelegating: async (gun, signal) => one(await findCollectionWithHistory(database, gun), signal),
+    beforeRemoving: async (gun, signal) => one(await findCollection(database, gun), signal),
     beforeTeamChange: async (teams, signal) => {
       const found = new Map<string, NewestFiles>();
       let after = 0n;
@@ -102,8 +101,7 @@ async function readNewest(
     }
     const valid = verifiedFiles(files, parseTargets(targets.bytes).content);
     const fresh = [...(tip === undefined ? [] : [tip.timestamp, tip.snapshot]), ...valid];
-    const digested = fresh.map((file) => ({ ...file, sha256: Buffer.from(sha256Of(file.bytes), "hex") }));
-    await rememberSeen(database, id, incarnation, digested, now);
+    await rememberSeen(database, id, incarnation, fresh, now);
     return { unreadable: undefined, files };
   } catch (error) {
     return { unreadable: error instanceof Error ? error.message : "unreadable", files: new Map() };

@@ -14,7 +14,7 @@ import { type Collection, findCollection, insertCollection, lockCollectionOf } f
 import { insertDelegation, readDesired } from "./delegation-store.ts";
 import { describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
-import { lockGrantedTeams, requireRoomInReleases } from "./team-grants.ts";
+import { type GrantedTeam, lockGrantedTeams, requireRoomInReleases } from "./team-grants.ts";
 
 /** A team to delegate to from the first publication on. */
 export interface TeamGrant {
@@ -49,7 +49,7 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
   const held = await findCollection(room.changing.database, request.gun);
   if (held === undefined || held.state === "DELETED") await requireAbsent(room, server.name, request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    const revisions = await lockGrantedTeams(tx, request.teams, now);
+    const granted = await lockGrantedTeams(tx, request.teams, now);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
     const collection = await insertCollection(tx, fresh, now);
     if (collection === undefined) return await alreadyHeld(tx, request);
@@ -66,7 +66,7 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
         now,
       );
     }
-    return await decided(tx, collection, request, revisions, now);
+    return await decided(tx, collection, request, granted, now);
   });
 }
 
@@ -98,7 +98,7 @@ async function decided(
   tx: Transaction,
   collection: Collection,
   request: InitializeTrust,
-  revisions: ReadonlyMap<TeamId, bigint>,
+  granted: ReadonlyMap<TeamId, GrantedTeam>,
   now: Date,
 ): Promise<Decision> {
   const desired = (await readDesired(tx, [collection])).get(collection.id);
@@ -138,7 +138,7 @@ async function decided(
         incarnation: collection.incarnation,
         generation: String(collection.generation),
         releases_paths: collection.releasesPaths,
-        teams: Object.fromEntries([...revisions].map(([team, revision]) => [team, String(revision)])),
+        teams: Object.fromEntries([...granted].map(([team, { revision }]) => [team, String(revision)])),
       },
       [`trust for ${request.gun} is initialized`, ...plan.roles.flatMap(describe)],
     ),

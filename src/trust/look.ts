@@ -81,10 +81,11 @@ async function walkAndVerify(
   highest.set(rootRole, collection.rootVersion).set(targetsRole, collection.targetsVersion);
   const pins = { gun, root: root.bytes, targets: targets.bytes, known, highest };
   const verdict = verifyCollection(pins, { slots, walk, delegations }, room.now());
-  const digested = verdict.verified.map((file) => ({ ...file, sha256: Buffer.from(sha256Of(file.bytes), "hex") }));
-  await rememberSeen(room.database, id, incarnation, digested, room.now());
+  await rememberSeen(room.database, id, incarnation, verdict.verified, room.now());
   for (const [role, found] of verdict.delegations) {
-    if (found.state === "SUSPECT") room.log.warn({ gun, role, detail: found.detail }, "suspect delegation file");
+    if (found.state === "SUSPECT" || (found.state === "VALID" && found.detail !== "")) {
+      room.log.warn({ gun, role, state: found.state, detail: found.detail }, "odd delegation file");
+    }
   }
   return verdict.fault;
 }

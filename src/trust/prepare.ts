@@ -1,26 +1,18 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "../database.ts";
-import { type RoleName, rootRole, snapshotRole, targetsRole, timestampRole } from "../names.ts";
+import { type RoleName, rootRole, targetsRole } from "../names.ts";
 import { parseRoot, parseTargets } from "../tuf/envelope.ts";
 import { type RootContent, rootPayload, targetsPayload } from "../tuf/payload.ts";
-import { type Collection, lockCollection } from "./collection-store.ts";
-import { readDesired } from "./delegation-store.ts";
-import {
-  type DesiredCollection,
-  type DesiredDelegation,
-  type DesiredRole,
-  desiredRoles,
-  targetsContentOf,
-} from "./desired.ts";
-import { type CollectionKey, collectionKeys } from "./key-store.ts";
+import { type Basis, readBasis } from "./basis.ts";
+import type { Collection } from "./collection-store.ts";
+import { targetsContentOf } from "./desired.ts";
+import type { CollectionKey } from "./key-store.ts";
 import { keyOfRole } from "./provision.ts";
 import { publicationRecord, recordedUpload } from "./publication-record.ts";
-import { newestParts, type PublishedPart, seenFiles } from "./published-store.ts";
+import type { PublishedPart } from "./published-store.ts";
 import { type PublisherRoom, publisherCall } from "./publisher-room.ts";
 import {
-  highestSigned,
   insertUpload,
-  openUpload,
   rejectedUploads,
   type Upload,
   type UploadKind,
@@ -29,15 +21,20 @@ import {
 } from "./upload-store.ts";
 
 export type Prepared =
-  | { readonly kind: "PREPARED"; readonly upload: Upload }
+  | {
+      readonly kind: "PREPARED";
+      readonly upload: Upload;
+      readonly parts: readonly UploadPart[];
+      readonly basis: Basis;
+    }
   /** What is desired is published already; generation and revisions advanced. */
   | { readonly kind: "NO_CHANGE" }
+  /** The collection's keys were not made yet. */
+  | { readonly kind: "NO_KEYS" }
   /** Nothing is due, or somebody else opened an upload, or the collection is blocked: look again. */
   | { readonly kind: "NOTHING" }
   /** The same content was REJECTED before: it would be refused again. */
   | { readonly kind: "REJECTED_BEFORE" };
-
-type PartDraft = Pick<UploadPart, "role" | "version" | "payload" | "payloadSha256" | "expiresAt">;
 
 /**
  * Computes what the collection should become from one snapshot of desired state, published files and team revisions, and opens
@@ -46,17 +43,15 @@ type PartDraft = Pick<UploadPart, "role" | "version" | "payload" | "payloadSha25
 export async function prepare(room: PublisherRoom, collectionId: bigint, signal: AbortSignal): Promise<Prepared> {
   return await room.database.transaction(
     async (tx) => {
-      const collection = await lockCollection(tx, collectionId);
-      if (collection === undefined || collection.state !== "ACTIVE" || collection.blockReason !== null) return nothing;
-      if ((await openUpload(tx, collectionId)) !== undefined) return nothing;
+      const basis = await readBasis(tx, collectionId);
       const now = room.now();
-      const basis = await readBasis(tx, collection);
-      const kind = kindOf(basis, collection, now);
-      if (kind === undefined) return nothing;
-      const parts = await partsOf(tx, room, basis, kind, now);
+      const kind = basis === undefined ? undefined : kindOf(basis, now);
+      if (basis === undefined || kind === undefined) return { kind: "NOTHING" };
+      if (basis.keys.length === 0) return { kind: "NO_KEYS" };
+      const parts = partsOf(room, basis, kind, now);
       if (parts.length === 0) return await advanceWithoutUpload(tx, room, basis, now, signal);
-      if (await wasRejected(tx, collection, parts)) return { kind: "REJECTED_BEFORE" };
-      const { desired, seenTimestamp, seenSnapshot } = basis;
+      const { collection, desired, marks } = basis;
+      if (marks.hasRejectedUpload && (await wasRejected(tx, collection, parts))) return { kind: "REJECTED_BEFORE" };
       const upload = await insertUpload(
         tx,
         {
@@ -67,91 +62,46 @@ export async function prepare(room: PublisherRoom, collectionId: bigint, signal:
           toGeneration: collection.generation,
           owner: room.owner,
           claimMs: room.settings.claimMs,
-          seenTimestamp,
-          seenSnapshot,
+          seenTimestamp: marks.seenTimestamp,
+          seenSnapshot: marks.seenSnapshot,
           parts,
           delegations: desired.delegations,
         },
         now,
       );
-      const recorded = recordedUpload(upload, parts.map(unsigned), desired.delegations);
+      const recorded = recordedUpload(upload, parts, desired.delegations);
       await room.append(
         tx,
         publisherCall("prepare", signal),
         publicationRecord(collection.gun, "intended", recorded),
         now,
       );
-      return { kind: "PREPARED", upload };
+      return { kind: "PREPARED", upload, parts, basis };
     },
     { isolation: "repeatable read" },
   );
 }
 
-const nothing: Prepared = { kind: "NOTHING" };
-
-/** All that a publication is computed from, of one snapshot. */
-interface Basis {
-  readonly collection: Collection;
-  readonly desired: DesiredCollection;
-  readonly roles: readonly DesiredRole[];
-  readonly behind: readonly DesiredDelegation[];
-  readonly keys: readonly CollectionKey[];
-  readonly root: PublishedPart | undefined;
-  readonly targets: PublishedPart | undefined;
-  readonly seenTimestamp: number;
-  readonly seenSnapshot: number;
-}
-
-async function readBasis(tx: Transaction, collection: Collection): Promise<Basis> {
-  const { id, incarnation } = collection;
-  const desired = (await readDesired(tx, [collection])).get(id);
-  if (desired === undefined) throw new Error(`collection ${id} is gone`);
-  const published = await tx.rows<{ id: bigint; published: bigint }>(
-    "select id, published_revision as published from delegations where collection_id = :id and valid_to is null",
-    { id },
-  );
-  const publishedRevision = new Map(published.map((row) => [row.id, row.published]));
-  const { root, targets } = await newestParts(tx, id, incarnation);
-  const seen = await seenFiles(tx, id, incarnation);
-  return {
-    collection,
-    desired,
-    roles: desiredRoles(desired),
-    behind: desired.delegations.filter((one) => (publishedRevision.get(one.id) ?? 0n) < one.revision),
-    keys: await collectionKeys(tx, id, incarnation),
-    root,
-    targets,
-    seenTimestamp: seen.get(timestampRole)?.version ?? 0,
-    seenSnapshot: seen.get(snapshotRole)?.version ?? 0,
-  };
-}
-
 /** What is due: a publication of decisions, a renewal, or nothing. */
-function kindOf(basis: Basis, collection: Collection, now: Date): UploadKind | undefined {
-  if (collection.generation > collection.publishedGeneration || basis.behind.length > 0) return "PUBLISH";
+function kindOf({ collection, behind }: Basis, now: Date): UploadKind | undefined {
+  if (collection.generation > collection.publishedGeneration || behind.length > 0) return "PUBLISH";
   return collection.renewAt !== null && collection.renewAt <= now ? "RENEW" : undefined;
 }
 
 /** The files to publish: those whose content differs apart from version and expiry, and on renewal those past two thirds of their lives. */
-async function partsOf(
-  tx: Transaction,
-  room: PublisherRoom,
-  basis: Basis,
-  kind: UploadKind,
-  now: Date,
-): Promise<readonly PartDraft[]> {
+function partsOf(room: PublisherRoom, basis: Basis, kind: UploadKind, now: Date): readonly UploadPart[] {
   const { rootLifeMs, targetsLifeMs } = room.settings;
-  const parts: PartDraft[] = [];
+  const { collection, keys, roles, marks } = basis;
+  const parts: UploadPart[] = [];
   if (rootDiffers(basis) || isDue(basis.root, rootLifeMs, now)) {
     const expires = wholeSecond(now.getTime() + rootLifeMs);
-    const version = basis.collection.rootVersion + 1;
-    parts.push(partOf(rootRole, version, expires, rootPayload(rootContentOf(basis.keys, version, expires))));
+    const version = collection.rootVersion + 1;
+    parts.push(partOf(rootRole, version, expires, rootPayload(rootContentOf(keys, version, expires))));
   }
   if (targetsDiffer(basis) || (kind === "RENEW" && isDue(basis.targets, targetsLifeMs, now))) {
-    const { id, incarnation, targetsVersion } = basis.collection;
     const expires = wholeSecond(now.getTime() + targetsLifeMs);
-    const version = 1 + Math.max(targetsVersion, await highestSigned(tx, id, incarnation, targetsRole));
-    parts.push(partOf(targetsRole, version, expires, targetsPayload(targetsContentOf(basis.roles, version, expires))));
+    const version = 1 + Math.max(collection.targetsVersion, marks.highestSignedTargets);
+    parts.push(partOf(targetsRole, version, expires, targetsPayload(targetsContentOf(roles, version, expires))));
   }
   return parts;
 }
@@ -192,16 +142,13 @@ function rootContentOf(keys: readonly CollectionKey[], version: number, expires:
   };
 }
 
-function partOf(role: RoleName, version: number, expiresAt: Date, payload: Buffer): PartDraft {
-  return { role, version, expiresAt, payload, payloadSha256: createHash("sha256").update(payload).digest() };
+function partOf(role: RoleName, version: number, expiresAt: Date, payload: Buffer): UploadPart {
+  const payloadSha256 = createHash("sha256").update(payload).digest();
+  return { role, version, expiresAt, payload, payloadSha256, envelope: null, envelopeSha256: null };
 }
 
 function wholeSecond(ms: number): Date {
   return new Date(Math.floor(ms / 1_000) * 1_000);
-}
-
-function unsigned(part: PartDraft): UploadPart {
-  return { ...part, envelope: null, envelopeSha256: null };
 }
 
 /** What is desired is what is published: the decisions are live without an upload. */
@@ -217,13 +164,15 @@ async function advanceWithoutUpload(
        last_answer = null, next_attempt_at = '-infinity' where id = :id`,
     { id: collection.id },
   );
-  for (const { id, revision } of desired.delegations) {
-    await tx.run(
-      `update delegations set published_revision = :revision, live_from = coalesce(live_from, greatest(:now, valid_from))
-       where id = :id`,
-      { id, revision, now },
-    );
-  }
+  await tx.run(
+    `update delegations d set published_revision = h.revision, live_from = coalesce(d.live_from, greatest(:now, d.valid_from))
+     from unnest(cast(:ids as bigint[]), cast(:revisions as bigint[])) as h(id, revision) where d.id = h.id`,
+    {
+      ids: desired.delegations.map((delegation) => delegation.id),
+      revisions: desired.delegations.map((delegation) => delegation.revision),
+      now,
+    },
+  );
   await tx.run(
     `update delegations set live_to = greatest(:now, live_from)
      where collection_id = :id and valid_to is not null and live_from is not null and live_to is null`,
@@ -247,7 +196,7 @@ async function advanceWithoutUpload(
 }
 
 /** Whether the newest REJECTED upload held the same content, apart from versions and expiries. */
-async function wasRejected(tx: Transaction, collection: Collection, parts: readonly PartDraft[]): Promise<boolean> {
+async function wasRejected(tx: Transaction, collection: Collection, parts: readonly UploadPart[]): Promise<boolean> {
   const last = (await rejectedUploads(tx, collection.id, collection.incarnation)).at(-1);
   if (last === undefined) return false;
   const refused = await uploadParts(tx, last.id);

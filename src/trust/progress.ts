@@ -12,6 +12,7 @@ type Waiting = Parameters<Progress["follow"]>[1];
 const named = 50;
 /** A state read just before a signal is looked at again after this long at the latest. */
 const lookAgainMs = 1_000;
+const firstLookMs = 100;
 
 export interface ProgressParts {
   readonly database: Database;
@@ -55,6 +56,8 @@ async function followCollection(
   until: number,
   signal: AbortSignal,
 ): Promise<Followed> {
+  // What was just decided is hardly live yet: the first look comes after the first signal, or soon.
+  if (until > Date.now()) await signals.changed(id, Math.min(until - Date.now(), firstLookMs), signal);
   for (;;) {
     const left = until - Date.now();
     // Watch before reading, so that nothing that happens in between is missed.

@@ -32,7 +32,7 @@ export async function knownFiles(
   db: Queryable,
   collectionId: bigint,
   incarnation: number,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows = await db.rows<{ name: string; sha256: string }>(
     `select version || '.' || role as name, encode(sha256, 'hex') as sha256 from published_parts
      where collection_id = :collectionId and incarnation = :incarnation
@@ -41,19 +41,33 @@ export async function knownFiles(
      where u.collection_id = :collectionId and u.incarnation = :incarnation and u.state in ('SENT', 'LOST', 'REJECTED') and p.envelope_sha256 is not null`,
     { collectionId, incarnation },
   );
-  return new Map(rows.map((row) => [row.name, row.sha256]));
+  const known = new Map<string, string[]>();
+  for (const { name, sha256 } of rows) known.set(name, [...(known.get(name) ?? []), sha256]);
+  return known;
 }
 
-/** Keeps a landed file; a file landed once stays as it is. */
-export async function insertPublishedPart(
+/** Keeps landed files; a file landed once stays as it is. */
+export async function insertPublishedParts(
   tx: Transaction,
-  part: PublishedPart & { readonly collectionId: bigint; readonly incarnation: number; readonly uploadId: bigint },
+  of: { readonly collectionId: bigint; readonly incarnation: number; readonly uploadId: bigint },
+  parts: readonly Omit<PublishedPart, "landedAt">[],
+  now: Date,
 ): Promise<void> {
   await tx.run(
     `insert into published_parts(collection_id, incarnation, role, version, sha256, bytes, expires_at, landed_at, upload_id)
-     values (:collectionId, :incarnation, :role, :version, :sha256, :bytes, :expiresAt, :landedAt, :uploadId)
+     select :collectionId, :incarnation, p.role, p.version, p.sha256, p.bytes, p.expires_at, :now, :uploadId
+     from unnest(cast(:roles as text[]), cast(:versions as int[]), cast(:sha256s as bytea[]), cast(:files as bytea[]),
+       cast(:expiries as timestamptz[])) as p(role, version, sha256, bytes, expires_at)
      on conflict do nothing`,
-    { ...part },
+    {
+      ...of,
+      now,
+      roles: parts.map((part) => part.role),
+      versions: parts.map((part) => part.version),
+      sha256s: parts.map((part) => part.sha256),
+      files: parts.map((part) => part.bytes),
+      expiries: parts.map((part) => part.expiresAt),
+    },
   );
 }
 
@@ -82,25 +96,24 @@ export async function rememberSeen(
   db: Queryable,
   collectionId: bigint,
   incarnation: number,
-  files: readonly (SeenFile & { readonly sha256: Buffer })[],
+  files: readonly SeenFile[],
   now: Date,
 ): Promise<void> {
-  for (const file of files) {
-    await db.run(
-      `insert into seen_files as s(collection_id, incarnation, role, version, sha256, bytes, verified_at)
-       values (:collectionId, :incarnation, :role, :version, :sha256, :bytes, :now)
-       on conflict (collection_id, incarnation, role) do update
-       set version = excluded.version, sha256 = excluded.sha256, bytes = excluded.bytes, verified_at = excluded.verified_at
-       where s.version <= excluded.version`,
-      {
-        collectionId,
-        incarnation,
-        role: file.role,
-        version: file.version,
-        sha256: file.sha256,
-        bytes: file.bytes,
-        now,
-      },
-    );
-  }
+  if (files.length === 0) return;
+  await db.run(
+    `insert into seen_files as s(collection_id, incarnation, role, version, sha256, bytes, verified_at)
+     select :collectionId, :incarnation, f.role, f.version, sha256(f.bytes), f.bytes, :now
+     from unnest(cast(:roles as text[]), cast(:versions as int[]), cast(:files as bytea[])) as f(role, version, bytes)
+     on conflict (collection_id, incarnation, role) do update
+     set version = excluded.version, sha256 = excluded.sha256, bytes = excluded.bytes, verified_at = excluded.verified_at
+     where s.version <= excluded.version`,
+    {
+      collectionId,
+      incarnation,
+      now,
+      roles: files.map((file) => file.role),
+      versions: files.map((file) => file.version),
+      files: files.map((file) => file.bytes),
+    },
+  );
 }

@@ -29,6 +29,8 @@ export function createPublisher(room: PublisherRoom): Publisher {
   const running: Promise<void>[] = [];
   let kick: () => void = () => undefined;
   let kicked = false;
+  /** Whether the last look at what is due filled every free place, so that more may wait. */
+  let backlog = false;
 
   const nudge = (): void => {
     kicked = true;
@@ -51,7 +53,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
       }
     } finally {
       busy.delete(id);
-      nudge();
+      if (backlog || gathering.wasTouched(id)) nudge();
     }
   };
   const begin = (id: bigint, turn: (id: bigint) => Promise<boolean>): void => {
@@ -63,7 +65,9 @@ export function createPublisher(room: PublisherRoom): Publisher {
   const fill = async (): Promise<void> => {
     const free = room.settings.concurrency - busy.size;
     if (free <= 0 || leased.size === 0) return;
-    for (const id of await dueCollections(room.database, [...leased], [...busy.keys()], free)) begin(id, publishTurn);
+    const due = await dueCollections(room.database, [...leased], [...busy.keys()], free);
+    backlog = due.length === free;
+    for (const id of due) begin(id, publishTurn);
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -155,8 +159,10 @@ export function createPublisher(room: PublisherRoom): Publisher {
         // Another replica publishes: tell it. It polls as well, so a lost notification costs half a second.
         room.database.run("select pg_notify(:channel, '')", { channel: dueChannel }).catch(() => undefined);
       }
-      if (id !== undefined && busy.has(id)) gathering.touch(id);
-      nudge();
+      if (id === undefined || leased.size < room.notaries.all.length) nudge();
+      else if (busy.has(id)) gathering.touch(id);
+      else if (busy.size < room.settings.concurrency) begin(id, publishTurn);
+      else backlog = true;
     },
     stop: async () => {
       stopping.abort();

@@ -1,30 +1,27 @@
 import { createHash } from "node:crypto";
 import { Fault } from "../errors.ts";
-import type { RoleName } from "../names.ts";
 import { signPayload } from "../signing/sign.ts";
 import { envelopeOf } from "../tuf/payload.ts";
 import type { Collection } from "./collection-store.ts";
-import { collectionKeys } from "./key-store.ts";
+import type { CollectionKey } from "./key-store.ts";
 import { backendOf, keyOfRole } from "./provision.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
-import { storeEnvelopes, type Upload, uploadParts } from "./upload-store.ts";
+import { type SignedPart, storeEnvelopes, type Upload, type UploadPart } from "./upload-store.ts";
 
 /**
  * Lets the backend sign the stored payloads, each signature verified, and stores the exact envelopes: PREPARED to READY.
- * Answers false when somebody else took the upload over meanwhile.
+ * Undefined when somebody else took the upload over meanwhile.
  */
 export async function signUpload(
   room: PublisherRoom,
   collection: Collection,
   upload: Upload,
+  parts: readonly UploadPart[],
+  keys: readonly CollectionKey[],
   signal: AbortSignal,
-): Promise<boolean> {
-  const [parts, keys] = await Promise.all([
-    uploadParts(room.database, upload.id),
-    collectionKeys(room.database, collection.id, upload.incarnation),
-  ]);
+): Promise<readonly SignedPart[] | undefined> {
   const backend = backendOf(room, collection);
-  const envelopes = new Map<RoleName, { bytes: Buffer; sha256: Buffer }>();
+  const signed: SignedPart[] = [];
   for (const part of parts) {
     const key = keyOfRole(keys, part.role);
     const held = await backend.get(key.canonicalKeyId, signal);
@@ -35,8 +32,8 @@ export async function signUpload(
       );
     }
     const sig = await signPayload(backend, held, part.payload, signal);
-    const bytes = envelopeOf(part.payload, [{ keyId: key.tufKeyId, method: "ecdsa", sig }]);
-    envelopes.set(part.role, { bytes, sha256: createHash("sha256").update(bytes).digest() });
+    const envelope = envelopeOf(part.payload, [{ keyId: key.tufKeyId, method: "ecdsa", sig }]);
+    signed.push({ ...part, envelope, envelopeSha256: createHash("sha256").update(envelope).digest() });
   }
-  return await room.database.transaction((tx) => storeEnvelopes(tx, upload, envelopes, room.now()));
+  return (await storeEnvelopes(room.database, upload, signed, room.now())) ? signed : undefined;
 }

@@ -1,37 +1,49 @@
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { TeamId } from "../names.ts";
+import type { SigningCertificate } from "../teams/effects.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { lockTeamsShared } from "../teams/team-locks-store.ts";
 import { covers } from "./paths.ts";
 
+/** A team that may be delegated to, held still until the transaction ends. */
+export interface GrantedTeam {
+  readonly revision: bigint;
+  readonly certificates: readonly SigningCertificate[];
+}
+
 /**
  * Takes the teams FOR SHARE, so that who may sign for them cannot change before the delegation is decided. Each must exist and
- * have a member with a certificate in force now. Answers their revisions.
+ * have a member with a certificate in force now.
  */
 export async function lockGrantedTeams(
   tx: Transaction,
   grants: readonly { readonly team: TeamId }[],
   now: Date,
-): Promise<ReadonlyMap<TeamId, bigint>> {
+): Promise<ReadonlyMap<TeamId, GrantedTeam>> {
   const ids = grants.map((grant) => grant.team);
   if (ids.length === 0) return new Map();
-  const teams = await lockTeamsShared(tx, ids);
-  const known = new Map(teams.filter((team) => !team.deleted).map((team) => [team.id, team.revision]));
-  const missing = ids.find((id) => !known.has(id));
-  if (missing !== undefined) {
-    throw new Fault("NOT_FOUND", `There is no team ${missing}; create it first.`, { metadata: { team: missing } });
-  }
+  const locked = new Map((await lockTeamsShared(tx, ids)).map((team) => [team.id, team]));
   const certificates = await signingCertificatesOf(tx, ids);
-  const idle = ids.find((id) => !(certificates.get(id) ?? []).some((certificate) => certificate.notAfter > now));
-  if (idle !== undefined) {
-    throw new Fault(
-      "NO_VALID_CERTIFICATE",
-      `No member of team ${idle} has a certificate in force; submit one with SubmitCertificate first.`,
-      { metadata: { team: idle } },
-    );
-  }
-  return known;
+  return new Map(
+    ids.map((id) => {
+      const team = locked.get(id);
+      if (team === undefined || team.deleted) {
+        throw new Fault("NOT_FOUND", `There is no team ${id}; create it first.`, { metadata: { team: id } });
+      }
+      const held = certificates.get(id) ?? [];
+      if (!held.some((certificate) => certificate.notAfter > now)) throw noValidCertificate(id);
+      return [id, { revision: team.revision, certificates: held }];
+    }),
+  );
+}
+
+function noValidCertificate(team: TeamId): Fault {
+  return new Fault(
+    "NO_VALID_CERTIFICATE",
+    `No member of team ${team} has a certificate in force; submit one with SubmitCertificate first.`,
+    { metadata: { team } },
+  );
 }
 
 /**

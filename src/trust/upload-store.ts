@@ -41,6 +41,17 @@ const columns = `u.id, u.collection_id as "collectionId", u.incarnation, u.kind,
   u.seen_snapshot as "seenSnapshot", u.attempts, u.refusals, u.first_refused_at as "firstRefusedAt",
   u.version_answers as "versionAnswers"`;
 
+/** What a turn at a collection begins with. */
+export interface Standing {
+  readonly hasOpenUpload: boolean;
+  readonly hasRejectedUpload: boolean;
+}
+
+/** SQL conditions on a collection `c`, for those who read its row. */
+export const standingColumns = `exists (select from uploads u where u.collection_id = c.id and u.state in ('PREPARED', 'READY', 'SENT'))
+    as "hasOpenUpload",
+  exists (select from uploads u where u.collection_id = c.id and u.state = 'REJECTED') as "hasRejectedUpload"`;
+
 /** The collection's one open upload. */
 export function openUpload(db: Queryable, collectionId: bigint): Promise<Upload | undefined> {
   return db.row(
@@ -70,6 +81,21 @@ export function uploadParts(db: Queryable, uploadId: bigint): Promise<readonly U
   );
 }
 
+/** A part with the exact bytes that are, or were, sent. */
+export interface SignedPart extends UploadPart {
+  readonly envelope: Buffer;
+  readonly envelopeSha256: Buffer;
+}
+
+/** The parts of an upload that was signed. */
+export async function signedParts(db: Queryable, uploadId: bigint): Promise<readonly SignedPart[]> {
+  return (await uploadParts(db, uploadId)).map((part) => {
+    const { envelope, envelopeSha256 } = part;
+    if (envelope === null || envelopeSha256 === null) throw new Error(`upload ${uploadId} is not signed`);
+    return { ...part, envelope, envelopeSha256 };
+  });
+}
+
 export interface NewUpload {
   readonly collectionId: bigint;
   readonly incarnation: number;
@@ -87,10 +113,21 @@ export interface NewUpload {
 /** Opens an upload with its payloads and the team revisions they hold; one_open_upload refuses a second. */
 export async function insertUpload(tx: Transaction, fresh: NewUpload, now: Date): Promise<Upload> {
   const upload = await tx.row<Upload>(
-    `insert into uploads as u(collection_id, incarnation, kind, from_generation, to_generation, state, claim_owner, claim_until,
-       created_at, seen_timestamp, seen_snapshot)
-     values (:collectionId, :incarnation, :kind, :fromGeneration, :toGeneration, 'PREPARED', :owner,
-       clock_timestamp() + :claimMs * interval '1 millisecond', :now, :seenTimestamp, :seenSnapshot) returning ${columns}`,
+    `with u as (
+       insert into uploads(collection_id, incarnation, kind, from_generation, to_generation, state, claim_owner, claim_until,
+         created_at, seen_timestamp, seen_snapshot)
+       values (:collectionId, :incarnation, :kind, :fromGeneration, :toGeneration, 'PREPARED', :owner,
+         clock_timestamp() + cast(:claimMs as int) * interval '1 millisecond', :now, :seenTimestamp, :seenSnapshot) returning *
+     ), parts as (
+       insert into upload_parts(upload_id, role, version, payload, payload_sha256, expires_at)
+       select u.id, p.role, p.version, p.payload, p.sha256, p.expires_at
+       from u, unnest(cast(:roles as text[]), cast(:versions as int[]), cast(:payloads as bytea[]), cast(:sha256s as bytea[]),
+         cast(:expiries as timestamptz[])) as p(role, version, payload, sha256, expires_at)
+     ), held as (
+       insert into upload_delegations(upload_id, delegation_id, revision)
+       select u.id, d.id, d.revision from u, unnest(cast(:delegationIds as bigint[]), cast(:revisions as bigint[])) as d(id, revision)
+     )
+     select ${columns} from u`,
     {
       collectionId: fresh.collectionId,
       incarnation: fresh.incarnation,
@@ -101,26 +138,17 @@ export async function insertUpload(tx: Transaction, fresh: NewUpload, now: Date)
       claimMs: fresh.claimMs,
       seenTimestamp: fresh.seenTimestamp,
       seenSnapshot: fresh.seenSnapshot,
+      roles: fresh.parts.map((part) => part.role),
+      versions: fresh.parts.map((part) => part.version),
+      payloads: fresh.parts.map((part) => part.payload),
+      sha256s: fresh.parts.map((part) => part.payloadSha256),
+      expiries: fresh.parts.map((part) => part.expiresAt),
+      delegationIds: fresh.delegations.map((delegation) => delegation.id),
+      revisions: fresh.delegations.map((delegation) => delegation.revision),
       now,
     },
   );
   if (upload === undefined) throw new Error("an upload was not inserted");
-  for (const part of fresh.parts) {
-    await tx.run(
-      `insert into upload_parts(upload_id, role, version, payload, payload_sha256, expires_at)
-       values (:uploadId, :role, :version, :payload, :payloadSha256, :expiresAt)`,
-      { uploadId: upload.id, ...part },
-    );
-  }
-  await tx.run(
-    `insert into upload_delegations(upload_id, delegation_id, revision)
-     select :uploadId, d.id, d.revision from unnest(cast(:ids as bigint[]), cast(:revisions as bigint[])) as d(id, revision)`,
-    {
-      uploadId: upload.id,
-      ids: fresh.delegations.map((delegation) => String(delegation.id)),
-      revisions: fresh.delegations.map((delegation) => String(delegation.revision)),
-    },
-  );
   return upload;
 }
 
@@ -136,23 +164,28 @@ export function claimUpload(db: Queryable, id: bigint, owner: string, claimMs: n
 
 /** Stores the signed envelopes: PREPARED to READY, if the claim still holds. */
 export async function storeEnvelopes(
-  tx: Transaction,
+  db: Queryable,
   upload: Upload,
-  envelopes: ReadonlyMap<RoleName, { readonly bytes: Buffer; readonly sha256: Buffer }>,
+  parts: readonly SignedPart[],
   now: Date,
 ): Promise<boolean> {
-  const moved = await tx.run(
-    "update uploads set state = 'READY', ready_at = :now where id = :id and claim = :claim and state = 'PREPARED'",
-    { id: upload.id, claim: upload.claim, now },
+  const stored = await db.run(
+    `with u as (
+       update uploads set state = 'READY', ready_at = :now where id = :id and claim = :claim and state = 'PREPARED' returning id
+     )
+     update upload_parts p set envelope = s.envelope, envelope_sha256 = s.sha256
+     from u, unnest(cast(:roles as text[]), cast(:envelopes as bytea[]), cast(:sha256s as bytea[])) as s(role, envelope, sha256)
+     where p.upload_id = u.id and p.role = s.role`,
+    {
+      id: upload.id,
+      claim: upload.claim,
+      now,
+      roles: parts.map((part) => part.role),
+      envelopes: parts.map((part) => part.envelope),
+      sha256s: parts.map((part) => part.envelopeSha256),
+    },
   );
-  if (moved === 0) return false;
-  for (const [role, envelope] of envelopes) {
-    await tx.run(
-      "update upload_parts set envelope = :bytes, envelope_sha256 = :sha256 where upload_id = :id and role = :role",
-      { id: upload.id, role, ...envelope },
-    );
-  }
-  return true;
+  return stored > 0;
 }
 
 /** Arms an upload: READY to SENT, if the claim still holds and the collection is not blocked. Bytes may leave only after this committed. */
@@ -198,26 +231,15 @@ export async function closeUpload(
   return moved === 1;
 }
 
-/** The highest version of a role that was ever signed in this incarnation; 0 for none. */
-export async function highestSigned(
-  db: Queryable,
-  collectionId: bigint,
-  incarnation: number,
-  role: RoleName,
-): Promise<number> {
-  const row = await db.row<{ version: number | null }>(
-    `select max(p.version) as version from uploads u join upload_parts p on p.upload_id = u.id
-     where u.collection_id = :collectionId and u.incarnation = :incarnation and p.role = :role and p.envelope is not null`,
-    { collectionId, incarnation, role },
-  );
-  return row?.version ?? 0;
+/** A delegation as an upload's bytes hold it: with the keys of that revision of its team. */
+export interface HeldDelegation {
+  readonly id: bigint;
+  readonly team: string;
+  readonly revision: bigint;
 }
 
 /** The delegations an upload holds, with the team revision each was computed from. */
-export function uploadDelegations(
-  db: Queryable,
-  uploadId: bigint,
-): Promise<readonly { readonly id: bigint; readonly team: string; readonly revision: bigint }[]> {
+export function uploadDelegations(db: Queryable, uploadId: bigint): Promise<readonly HeldDelegation[]> {
   return db.rows(
     `select d.id, d.team_id as team, ud.revision from upload_delegations ud join delegations d on d.id = ud.delegation_id
      where ud.upload_id = :uploadId order by d.team_id`,

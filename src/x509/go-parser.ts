@@ -77,19 +77,16 @@ function isName(raw: Buffer, element: DerElement | undefined): boolean {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-/** The string types that Go knows, each with its characters. */
+/** The string types that Go knows, each with its characters; of UTF8String OpenSSL has judged them. */
 function isString(raw: Buffer, element: DerElement): boolean {
   const content = contentOf(raw, element);
   switch (element.tag) {
-    case derTag.utf8String:
-      return isUtf8(content);
     case 0x12:
       return /^[0-9 ]*$/.test(content.toString("latin1"));
     case derTag.printableString:
       return /^[A-Za-z0-9 '()+,\-./:=?*&]*$/.test(content.toString("latin1"));
     case 0x14:
+    case derTag.utf8String:
       return true;
     case derTag.ia5String:
       return content.every((byte) => byte < 0x80);
@@ -97,15 +94,6 @@ function isString(raw: Buffer, element: DerElement): boolean {
       return content.length % 2 === 0;
     default:
       return false;
-  }
-}
-
-function isUtf8(bytes: Buffer): boolean {
-  try {
-    utf8.decode(bytes);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -37,7 +37,7 @@ function holdsKeyText(text: string): boolean {
   if (marks.some((mark) => text.includes(mark)) || holdsPrivateJwk(text)) return true;
   for (const match of text.matchAll(/PRIVATE[^A-Za-z]{0,12}KEY/g)) {
     const before = text.slice(Math.max(0, match.index - 48), match.index);
-    if (/(?:BEGIN|END)(?!.*(?:BEGIN|END|CERTIFICATE))[^a-z]*$/s.test(before)) return true;
+    if (/(?<![A-Za-z])(?:BEGIN|END)(?!.*(?:BEGIN|END|CERTIFICATE))[^a-z]*$/s.test(before)) return true;
   }
   return false;
 }

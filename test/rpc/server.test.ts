@@ -76,7 +76,7 @@ test("random bytes and garbage after the handshake are counted, logged at a boun
     Array.from({ length: 40 }, async (_, index) => {
       const socket = connect(server.running.port, "127.0.0.1");
       socket.on("error", () => undefined);
-      socket.write(index % 2 === 0 ? Buffer.alloc(300, index + 1) : "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+      socket.write(index % 2 === 0 ? Buffer.alloc(20_000, index + 1) : "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
       await new Promise((resolve) => socket.once("close", resolve));
     }),
   );

@@ -93,6 +93,6 @@ describe("a key-encryption key", () => {
   });
 
   it("never makes the parser throw", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !parseKeyEncryptionKey(text).ok));
+    fc.assert(fc.property(fc.string(), (text) => !parseKeyEncryptionKey(text).ok));
   });
 });

@@ -6,6 +6,10 @@ import { targetsPayload, envelopeOf } from "../../src/tuf/payload.ts";
 import { openSealedBackend } from "../../src/signing/sealed.ts";
 import { parseKeyEncryptionKey } from "../../src/signing/key-encryption-key.ts";
 
+import pg from "pg";
+const counts = new Map<string, number>();
+const q = pg.Client.prototype.query as any;
+(pg.Client.prototype as any).query = function (a: any, ...r: any[]) { const t = (typeof a === "string" ? a : a.text).replace(/\s+/g, " ").slice(0, 90); counts.set(t, (counts.get(t) ?? 0) + 1); return q.call(this, a, ...r); };
 const house = await openHouse({ logLevel: "warn" });
 const signal = new AbortController().signal;
 const N = 8, R = 12;
@@ -35,12 +39,14 @@ for (let round = 0; round < 3; round++) {
   for (const one of ready) { const a = await server.upload(one.gun as any, [{ role: "targets" as any, bytes: one.bytes }], signal); if (a.kind !== "ACCEPTED") console.log(a); }
   const bare = (performance.now() - t0) / ready.length;
   t0 = performance.now();
+  counts.clear();
   const cpu0 = process.cpuUsage();
   await Promise.all(Array.from({ length: N }, async (_, g) => {
     for (let r = 0; r < 4; r++) { const o = await delegateTo(house.core, `dtr.example.org/ours/g${g}`, `t${1 + round * 4 + r}`); if (o.outcome.state !== "PUBLISHED") console.log(o.outcome); }
   }));
   const ours = (performance.now() - t0) / (N * 4);
   const cpu = process.cpuUsage(cpu0);
+  if (round === 2) { let n = 0; for (const [t, c] of [...counts].sort((x, y) => y[1] - x[1])) { n += c; console.log((c / (N * 4)).toFixed(2), t); } console.log("total", n / (N * 4)); }
   console.log({ bareMs: bare, oursMs: ours, ratio: bare / ours, cpuMsPer: (cpu.user + cpu.system) / 1000 / (N * 4) });
 }
 await house.stop();

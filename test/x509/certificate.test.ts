@@ -123,7 +123,7 @@ describe("a text that is no certificate", () => {
   }
 
   it("never makes the parser throw or pass, whatever it is", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => faultsOf(text).length > 0));
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => faultsOf(Buffer.from(bytes).toString("latin1")).length > 0));
     const lines = fc.constantFrom(
       "-----BEGIN CERTIFICATE-----",
       "-----END CERTIFICATE-----",

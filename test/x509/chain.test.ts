@@ -44,6 +44,11 @@ describe("a chain", () => {
     assertFault(leaf.pem + stranger.pem, /certificate 2 did not issue certificate 1/);
   });
 
+  it("is refused when a member holds the issuer's key but bears another name", () => {
+    const renamed = made({ name: "other", keys: middle, authority: true });
+    assertFault(leaf.pem + renamed.pem, /certificate 2 did not issue certificate 1/);
+  });
+
   it("is refused when it holds another person's certificate", () => {
     assertFault(leaf.pem + made({ name: "bob" }).pem, /certificate 2 did not issue certificate 1/);
   });
@@ -55,7 +60,7 @@ describe("a chain", () => {
 
   it("names the damaged member", () => {
     assertFault(
-      leaf.pem + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+      `${leaf.pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
       /certificate 2 is truncated/,
     );
   });

@@ -43,10 +43,19 @@ const usual = [
 const rich = makeCertificate(now, { extensions: usual });
 
 /** The certificate with these bytes in place of those, once; both in hex and of one length. */
-function patched(from: string, to: string): Buffer {
-  const at = rich.der.indexOf(hex(from));
+function patched(from: string, to: string, der = rich.der): Buffer {
+  const at = der.indexOf(hex(from));
   assert.ok(at > 0 && from.length === to.length);
-  return Buffer.concat([rich.der.subarray(0, at), hex(to), rich.der.subarray(at + to.replaceAll(" ", "").length / 2)]);
+  return Buffer.concat([der.subarray(0, at), hex(to), der.subarray(at + to.length / 2)]);
+}
+
+/** The certificate with a signature that leaves a bit of its last octet unused. */
+function partOctet(): Buffer {
+  const head = sequence(hex("06082a8648ce3d040302"));
+  const der = Buffer.from(rich.der);
+  const signature = der.lastIndexOf(head) + head.length;
+  der[signature + 2] = 1;
+  return der;
 }
 
 const withExtension = (...extensions: Buffer[]): Buffer => makeCertificate(now, { extensions }).der;
@@ -59,10 +68,13 @@ const refused: readonly [string, Buffer, RegExp][] = [
     patched("06082a8648ce3d040302", "06082a8648ce3d040303"),
     /signature algorithm/,
   ],
-  ["a signature of a part of an octet", patched("0348003045", "0348013045"), /signature/],
+  ["a signature of a part of an octet", partOctet(), /its signature is/],
   ["a name with a character its type does not have", patched("0c05616c696365", "1305616c696340"), /issuer/],
-  ["a name that is no UTF-8", patched("0c05616c696365", "0c05616cff6365"), /issuer/],
-  ["a name of a type that Go does not know", patched("0c05616c696365", "1c05616c696365"), /issuer/],
+  [
+    "a name of a type that Go does not know",
+    patched("0c0400000061", "1c0400000061", makeCertificate(now, { name: "\0\0\0a" }).der),
+    /issuer/,
+  ],
   ["a policy that is no identifier", withExtension(extension("551d20", "300430020500")), /certificate policies/],
   ["an identifier beyond 31 bits", withExtension(extension("69ffffffffffff7f", "0500")), /list of extensions/],
   ["one extension twice", withExtension(extension("2a0304", "0500"), extension("2a0304", "0500")), /twice/],
@@ -91,7 +103,7 @@ const refused: readonly [string, Buffer, RegExp][] = [
 describe("a certificate that OpenSSL reads and Go does not", () => {
   for (const [name, der, expected] of refused) {
     it(`is refused: ${name}`, () => {
-      new X509Certificate(der);
+      assert.ok(new X509Certificate(der).subject !== "");
       const result = parseDelegationCertificate(certificatePem(der), now);
       assert.ok(!result.ok);
       const readable = result.faults.filter((fault) => fault.startsWith("must be readable by Notary"));
@@ -122,7 +134,7 @@ describe("a certificate that Go reads", () => {
 });
 
 describe("the notary command", () => {
-  it("accepts every certificate that passed, also damaged ones, and few that did not", async () => {
+  it("accepts every certificate that passed, also damaged ones", async () => {
     const cli = await makeNotaryCli({ url: "https://127.0.0.1:1", caFile: "" });
     after(() => cli.remove());
     const file = join(cli.folder, "certificate.pem");

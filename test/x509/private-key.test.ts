@@ -4,13 +4,14 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { zipSync } from "fflate";
 import { holdsPrivateKey } from "../../src/x509/private-key.ts";
-import { daysFrom, ecPair, type KeyPair, makeCertificate, signatureKinds } from "./make-certificate.ts";
+import { daysFrom, ecPair, hex, type KeyPair, makeCertificate, signatureKinds } from "./make-certificate.ts";
 
 const now = new Date("2026-11-22T10:00:00Z");
 const text = (value: string): Uint8Array => Buffer.from(value);
 
+const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const pairs: Readonly<Record<string, KeyPair>> = {
-  rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  rsa,
   "rsa-pss": generateKeyPairSync("rsa-pss", { modulusLength: 2048 }),
   dsa: generateKeyPairSync("dsa", { modulusLength: 2048, divisorLength: 256 }),
   "P-256": ecPair("P-256"),
@@ -130,18 +131,17 @@ describe("a private key is seen", () => {
   });
 
   it("as PKCS#12, a Java key store, OpenSSH, PuTTY, age, and what openssl prints of a key", () => {
-    const pkcs12 = Buffer.from("308209c702010330820 98d06092a864886f70d010701a082097e".replaceAll(" ", ""), "hex");
-    const berPkcs12 = Buffer.from("308002010330800609 2a864886f70d010701a0802480".replaceAll(" ", ""), "hex");
+    const pkcs12 = hex("308209c7020103308209 8d06092a864886f70d010701a082097e");
+    const berPkcs12 = hex("3080020103308006092a864886f70d010701a0802480");
     const files = [
       pkcs12,
       berPkcs12,
       text(Buffer.concat([pkcs12, randomBytes(40)]).toString("base64")),
-      Buffer.from("feedfeed0000000200000001", "hex"),
+      hex("feedfeed0000000200000001"),
       text("openssh-key-v1\0none"),
       text(Buffer.from(`openssh-key-v1\0${"x".repeat(60)}`).toString("base64")),
       text("PuTTY-User-Key-File-3: ssh-ed25519"),
-      text("AGE-SECRET-KEY-1QQQ"),
-      text("Private-Key: (256 bit)\npriv:\n"),
+      ...["AGE-SECRET-KEY-1QQQ", "Private-Key: (256 bit)\npriv:\n"].map(text),
     ];
     for (const [index, file] of files.entries()) assert.ok(holdsPrivateKey(file), `file ${index}`);
   });
@@ -163,7 +163,7 @@ describe("what is no private key is let through", () => {
     ...Object.values(pairs)
       .filter(({ privateKey }) => privateKey.asymmetricKeyType === "ec")
       .map((keys) => makeCertificate(now, { keys, issuer })),
-    ...(pairs["rsa"] ? [makeCertificate(now, { keys: pairs["rsa"], signature: signatureKinds.rsaSha256 })] : []),
+    makeCertificate(now, { keys: rsa, signature: signatureKinds.rsaSha256 }),
     makeCertificate(now, { version1: true, serial: Buffer.from([1]) }),
     makeCertificate(now, {
       version1: true,
@@ -175,10 +175,8 @@ describe("what is no private key is let through", () => {
   ];
 
   it("certificates and chains in every form that people send", () => {
-    for (const { pem, der, name } of [
-      ...certificates,
-      { pem: certificates.map((c) => c.pem).join(""), der: issuer.der, name: "chain" },
-    ]) {
+    const chain = { pem: certificates.map(({ pem }) => pem).join(""), der: issuer.der, name: "chain" };
+    for (const { pem, der, name } of [...certificates, chain]) {
       const forms = [
         der,
         text(pem),
@@ -220,9 +218,10 @@ describe("what is no private key is let through", () => {
       "BEGIN",
       "rotate PRIVATE KEY of alice",
       "END CERTIFICATE PRIVATE KEY",
+      "DO NOT SEND PRIVATE KEYS",
     ];
     for (const reason of reasons) assert.ok(!holdsPrivateKey(text(reason)), reason);
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (value) => !holdsPrivateKey(text(value))));
+    fc.assert(fc.property(fc.string({ maxLength: 1_000 }), (value) => !holdsPrivateKey(text(value))));
     fc.assert(fc.property(fc.uint8Array({ maxLength: 4_000 }), (bytes) => !holdsPrivateKey(bytes)));
     fc.assert(fc.property(fc.base64String({ maxLength: 4_000 }), (value) => !holdsPrivateKey(text(value))));
   });

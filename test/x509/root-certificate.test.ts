@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Fault } from "../../src/errors.ts";
 import { type Gun, parseGun } from "../../src/names.ts";
 import { isDer } from "../../src/x509/der.ts";
+import { partGoRefuses } from "../../src/x509/go-parser.ts";
 import { issueRootCertificate, type RootCertificateRequest } from "../../src/x509/root-certificate.ts";
 import { ecPair, hex } from "./make-certificate.ts";
 
@@ -71,6 +72,21 @@ describe("a root certificate", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("keeps its times to the second, on both sides of the year 2050", async () => {
+    for (const time of [
+      "1950-01-01T00:00:00Z",
+      "2049-12-31T23:59:59Z",
+      "2050-01-01T00:00:00Z",
+      "2051-02-28T01:02:03Z",
+    ]) {
+      const date = new Date(time);
+      const pem = await issueRootCertificate(requestOf({ notBefore: date, notAfter: date }));
+      const { validFromDate, validToDate, raw } = new X509Certificate(pem);
+      assert.deepEqual([validFromDate, validToDate], [date, date]);
+      assert.equal(partGoRefuses(raw), undefined);
+    }
   });
 
   it("is written in PEM as OpenSSL and Go write it", async () => {
