@@ -11,6 +11,7 @@ import { type ChangeSignals, createChangeSignals } from "./trust/change-signals.
 import { createGuardReader } from "./trust/guard-reading.ts";
 import { createProgress } from "./trust/progress.ts";
 import { createPublisher, type Publisher } from "./trust/publisher.ts";
+import { createPublisherMetrics } from "./trust/publisher-metrics.ts";
 import type { PublisherRoom, PublisherSettings } from "./trust/publisher-room.ts";
 import type { TrustRoom } from "./trust/room.ts";
 import { createTeamEffects } from "./trust/team-effects.ts";
@@ -52,6 +53,7 @@ export function openCore(parts: CoreParts): Core {
     now,
     owner: randomUUID(),
     settings: parts.publisher,
+    metrics: createPublisherMetrics(),
     atStep: parts.atStep ?? (() => undefined),
   });
   const wake: Publisher["wake"] = (commitment) => {

@@ -42,7 +42,7 @@ const pollMs = 500;
 const standbyMs = 50;
 const patienceMs = 500;
 /** Least time from one batch to the next that is not full, so that a busy service fills them. */
-const gatherMs = 5;
+const gatherMs = 10;
 const catchUpMs = 1_000;
 
 /** Makes a sequencer that does nothing yet. */

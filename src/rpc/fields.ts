@@ -35,11 +35,7 @@ export function readEach<Item, T>(
 }
 
 /** Parses a field that narrows an answer; empty means that it does not. */
-export function parseFilter<T, None>(
-  text: string,
-  parse: (text: string) => Parsed<T>,
-  none: None,
-): Parsed<T | None> {
+export function parseFilter<T, None>(text: string, parse: (text: string) => Parsed<T>, none: None): Parsed<T | None> {
   return text === "" ? right(none) : parse(text);
 }
 

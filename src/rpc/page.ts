@@ -2,10 +2,7 @@ import { type PageRequest, parsePageSize } from "../changes/page-token.ts";
 import type { Read } from "./fields.ts";
 
 /** Reads which page of a list is asked for; the list itself judges the token. */
-export function readPage(
-  read: Read,
-  request: { readonly pageSize: number; readonly pageToken: string },
-): PageRequest {
+export function readPage(read: Read, request: { readonly pageSize: number; readonly pageToken: string }): PageRequest {
   return { size: read("page_size", parsePageSize(request.pageSize)), token: request.pageToken };
 }
 

@@ -1,4 +1,8 @@
-import { CollectionState, type RoleState as WireRoleState, type Trust as WireTrust } from "../../gen/imagetrust/v1/trust.ts";
+import {
+  CollectionState,
+  type RoleState as WireRoleState,
+  type Trust as WireTrust,
+} from "../../gen/imagetrust/v1/trust.ts";
 import type { RoleState, Trust } from "../trust/trust-view.ts";
 import { delegationToWire } from "./delegation-wire.ts";
 import { keyRefToWire, publicationToWire, roleVersionToWire } from "./outcome-wire.ts";

@@ -97,6 +97,7 @@ export async function findCertificates(
 
 /** The same claims as certificateStateOf, for the database. */
 const conditionOf: Readonly<Record<CertificateState, string>> = {
+  PENDING: "c.valid_from is null",
   REVOKED: "k.revoked_at is not null",
   NOT_YET_VALID: "k.revoked_at is null and c.not_before > :now",
   EXPIRED: "k.revoked_at is null and c.not_after < :now",

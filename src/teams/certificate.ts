@@ -6,9 +6,11 @@ declare const brand: unique symbol;
 /** The id of a submitted certificate: a UUID. */
 export type CertificateId = string & { readonly [brand]: "CertificateId" };
 
-export const certificateStates = ["ACTIVE", "EXPIRED", "REVOKED", "NOT_YET_VALID"] as const;
-/** As of a moment. EXPIRED and NOT_YET_VALID change no keys by themselves: both still stand in the delegations. */
-export type CertificateState = (typeof certificateStates)[number];
+/**
+ * As of a moment. EXPIRED and NOT_YET_VALID change no keys by themselves: both still stand in the delegations. PENDING waits for a
+ * proof of possession, which this version never asks for.
+ */
+export type CertificateState = "PENDING" | "ACTIVE" | "EXPIRED" | "REVOKED" | "NOT_YET_VALID";
 
 export const revocationReasons = ["SUPERSEDED", "LEFT", "COMPROMISED"] as const;
 export type RevocationReason = (typeof revocationReasons)[number];

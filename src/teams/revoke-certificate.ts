@@ -4,6 +4,7 @@ import { type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Outcome } from "../changes/outcome.ts";
 import { Fault } from "../errors.ts";
+import type { Parsed } from "../names.ts";
 import {
   type Certificate,
   type CertificateId,
@@ -77,10 +78,17 @@ export async function revokeCertificate(
   return { certificates: certificates.map((certificate) => withState(certificate, now)), outcome };
 }
 
+/** Parses the words in which a caller explains a revocation: a compromise must be explained. */
+export function parseExplanation(reason: RevocationReason, words: string): Parsed<string> {
+  if (reason !== "COMPROMISED" || words.trim() !== "") return { ok: true, value: words };
+  return { ok: false, fault: "must not be empty when revocation_reason is COMPROMISED" };
+}
+
 function requireExplanation(request: RevokeCertificate, options: ChangeOptions): void {
-  if (request.reason !== "COMPROMISED" || options.reason.trim() !== "") return;
+  const parsed = parseExplanation(request.reason, options.reason);
+  if (parsed.ok) return;
   throw new Fault("INVALID_FIELD", "A compromise must be explained: say in options.reason what happened.", {
-    fields: [{ field: "options.reason", fault: "must not be empty when revocation_reason is COMPROMISED" }],
+    fields: [{ field: "options.reason", fault: parsed.fault }],
   });
 }
 

@@ -4,7 +4,7 @@ import { type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Outcome } from "../changes/outcome.ts";
 import type { Transaction } from "../database.ts";
-import { Fault } from "../errors.ts";
+import { Fault, type FieldFault } from "../errors.ts";
 import type { MemberId } from "../names.ts";
 import { canonicalKeyIdOf, certificateKey, tufKeyIdOf } from "../tuf/key.ts";
 import { parseDelegationCertificate } from "../x509/certificate.ts";
@@ -78,11 +78,17 @@ export async function submitCertificate(
   return { certificate: certificate === undefined ? undefined : withState(certificate, now), outcome };
 }
 
+/** What is wrong with a certificate, as faults of the field it came in; it may have ended since it was submitted first. */
+export function certificateFaults(pem: string, now: Date): readonly FieldFault[] {
+  const parsed = parseDelegationCertificate(pem, now);
+  return parsed.ok ? [] : fieldFaults(parsed.faults);
+}
+
 function parsedCertificate(request: SubmitCertificate, now: Date): StoredCertificate {
   const parsed = parseDelegationCertificate(request.pem, now);
   if (!parsed.ok) {
     throw new Fault("INVALID_FIELD", "The certificate cannot be delegated to.", {
-      fields: parsed.faults.map((fault) => ({ field: "certificate_pem", fault })),
+      fields: fieldFaults(parsed.faults),
     });
   }
   const { value } = parsed;
@@ -104,6 +110,10 @@ function parsedCertificate(request: SubmitCertificate, now: Date): StoredCertifi
     revokedAt: undefined,
     revocationReason: undefined,
   };
+}
+
+function fieldFaults(faults: readonly string[]): readonly FieldFault[] {
+  return faults.map((fault) => ({ field: "certificate_pem", fault }));
 }
 
 async function requireOwnKey(tx: Transaction, certificate: StoredCertificate): Promise<void> {

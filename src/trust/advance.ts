@@ -1,3 +1,4 @@
+import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { backOff } from "./back-off.ts";
 import { block, cancelUnsent, unblock } from "./block.ts";
 import { type Collection, findCollectionById, findCollectionStanding, lockCollection } from "./collection-store.ts";
@@ -33,6 +34,21 @@ export type Turn = "REST" | "MORE" | "LATER";
 
 /** Takes the next publication of a collection as far as it goes: one upload from look to close, or what an earlier one left over. */
 export async function advance(room: PublisherRoom, walked: Walked, id: bigint, signal: AbortSignal): Promise<Turn> {
+  return await tracer.startActiveSpan("publisher.advance", async (span) => {
+    try {
+      return await takeTurn(room, walked, id, signal);
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+const tracer = trace.getTracer("imagetrust");
+
+async function takeTurn(room: PublisherRoom, walked: Walked, id: bigint, signal: AbortSignal): Promise<Turn> {
   const collection = await findCollectionStanding(room.database, id);
   if (collection === undefined || collection.state !== "ACTIVE") return "REST";
   if (collection.nextAttemptAt !== null && collection.nextAttemptAt > new Date()) return "LATER";
@@ -64,6 +80,7 @@ async function publish(
     case "NOTHING":
       return "REST";
     case "NO_CHANGE":
+      room.metrics.ended("no_change");
       room.signals.notify(collection.id);
       return "REST";
     case "REJECTED_BEFORE":

@@ -46,7 +46,7 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
     const certificates = (await lockGrantedTeams(tx, [request], now)).get(request.team)?.certificates ?? [];
     const { collection, desired, held } = await lockDecided(tx, request, certificates);
     requireDelegationEtag(request.options, held);
-    requireRoomInReleases(request.team, request.paths, !request.excludeFromReleases, collection.releasesPaths);
+    requireRoomInReleases([request], collection.releasesPaths, () => "paths");
     if (held !== undefined && isSame(held, request)) return unchanged(collection, request, "delegation.delegated.v1");
 
     const generation = await bumpGeneration(tx, collection.id, now);

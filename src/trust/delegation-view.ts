@@ -8,6 +8,7 @@ import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { type Collection, findCollection, findCollectionsById } from "./collection-store.ts";
 import { currentDelegations, type DelegationRow, listDelegationRows } from "./delegation-store.ts";
 import { delegationEtag } from "./guard-reading.ts";
+import { gunKey, teamKey } from "./page-keys.ts";
 import { keyRefOf } from "./planner.ts";
 
 /** A delegation as decided, with how far it is live; see imagetrust.v1.Delegation. */
@@ -53,7 +54,7 @@ export async function listDelegations(
       ],
     });
   }
-  const listing: Listing = { name: "delegations", filter: { ...filter }, key: [/^.{1,255}$/, /^.{1,64}$/] };
+  const listing: Listing = { name: "delegations", filter: { ...filter }, key: [gunKey, teamKey] };
   const [gun = "", team = ""] = readPageToken(listing, page.token) ?? [];
   const rows = await listDelegationRows(db, filter, { gun, team }, page.size + 1);
   const { items, nextToken } = pageOf(listing, page.size, rows, (row) => [row.gun, row.team]);

@@ -7,8 +7,9 @@ import { quietPlan } from "../changes/plan.ts";
 import { Fault } from "../errors.ts";
 import type { Gun } from "../names.ts";
 import { cancelUnsent } from "./block.ts";
-import { lockCollectionOf, markDeleted } from "./collection-store.ts";
+import { type Collection, lockCollectionOf, markDeleted } from "./collection-store.ts";
 import { endDelegations } from "./delegation-store.ts";
+import { recordedTrust } from "./initialize.ts";
 import type { TrustRoom } from "./room.ts";
 import { trustEtag } from "./trust-view.ts";
 import { openUpload } from "./upload-store.ts";
@@ -29,7 +30,7 @@ export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTr
     if (collection === undefined) {
       throw new Fault("NOT_FOUND", `There is no trust for ${request.gun}.`, { metadata: { gun: request.gun } });
     }
-    if (collection.state === "DELETED") return decided(request, false);
+    if (collection.state === "DELETED") return decided(request, undefined);
     if (request.options.etag !== "" && request.options.etag !== trustEtag(collection)) {
       throw new Fault("ETAG_MISMATCH", "The trust has changed since it was read; read it again and decide anew.", {
         metadata: { etag: trustEtag(collection) },
@@ -55,11 +56,12 @@ export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTr
     }
     await endDelegations(tx, collection.id, collection.generation + 1n, now);
     await markDeleted(tx, collection.id, now);
-    return decided(request, true);
+    return decided(request, collection);
   });
 }
 
-function decided(request: DeleteTrust, changed: boolean): Decision {
+/** `before` is undefined where the collection was given up already. */
+function decided(request: DeleteTrust, before: Collection | undefined): Decision {
   const record: RecordDraft = {
     eventType: "trust.deleted.v1",
     stage: "RESULT",
@@ -70,15 +72,17 @@ function decided(request: DeleteTrust, changed: boolean): Decision {
     resultReason: "",
     gun: request.gun,
     change: {
-      before: null,
+      before: before === undefined ? null : recordedTrust(before),
       after: null,
-      diff: changed ? [`trust for ${request.gun} is given up; nothing had landed`] : [],
+      diff: before === undefined ? [] : [`trust for ${request.gun} is given up; nothing had landed`],
     },
     publication: undefined,
   };
   return {
-    plan: quietPlan(changed ? `Give up trust for ${request.gun}; nothing of it is on Notary.` : "Deleted already."),
-    changed,
+    plan: quietPlan(
+      before === undefined ? "Deleted already." : `Give up trust for ${request.gun}; nothing of it is on Notary.`,
+    ),
+    changed: before !== undefined,
     commitment: nothingToPublish,
     resource: request.gun,
     record,

@@ -70,6 +70,8 @@ export async function closeOn(
       const imported = evidence.kind === "SAME_PAYLOAD" ? evidence.imported : new Map();
       const closed = await closeLanded(room, cargo, { tip: evidence.tip, imported }, signal);
       if (closed !== undefined) {
+        room.metrics.ended("landed");
+        room.metrics.took((room.now().getTime() - upload.createdAt.getTime()) / 1_000);
         room.log.info({ gun: collection.gun, upload: upload.id, parts: partNames(parts) }, "publication landed");
       }
       await room.atStep("closed", collection.id);
@@ -77,6 +79,7 @@ export async function closeOn(
     }
     case "LOST":
       await closeUnlanded(room, cargo, "LOST", evidence.detail, signal);
+      room.metrics.ended("lost");
       room.log.warn({ gun: collection.gun, upload: upload.id, detail: evidence.detail }, "upload lost its slot");
       return "LOST";
     case "UNREADABLE":
@@ -152,6 +155,7 @@ async function reject(
   signal: AbortSignal,
 ): Promise<Delivered> {
   await closeUnlanded(room, cargo, "REJECTED", text, signal);
+  room.metrics.ended("rejected");
   await block(
     room,
     collection.id,

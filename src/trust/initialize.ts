@@ -1,5 +1,5 @@
 import type { Call } from "../audit/call.ts";
-import type { RecordDraft } from "../audit/record.ts";
+import type { Json, RecordDraft } from "../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
@@ -43,9 +43,7 @@ export interface InitializeTrust {
 export async function initializeTrust(room: TrustRoom, call: Call, request: InitializeTrust): Promise<Changed> {
   const server = room.notaries.serverFor(request.gun, request.notary === "" ? undefined : request.notary);
   const keyBackend = backendOf(room, request);
-  for (const grant of request.teams) {
-    requireRoomInReleases(grant.team, grant.paths, !grant.excludeFromReleases, request.releasesPaths);
-  }
+  requireRoomInReleases(request.teams, request.releasesPaths, (at) => `teams[${at}].paths`);
   const held = await findCollection(room.changing.database, request.gun);
   if (held === undefined || held.state === "DELETED") await requireAbsent(room, server.name, request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
@@ -132,12 +130,7 @@ async function decided(
     record: recordOf(
       request,
       {
-        gun: request.gun,
-        notary: collection.notary,
-        key_backend: collection.keyBackend,
-        incarnation: collection.incarnation,
-        generation: String(collection.generation),
-        releases_paths: collection.releasesPaths,
+        ...recordedTrust(collection),
         teams: Object.fromEntries([...granted].map(([team, { revision }]) => [team, String(revision)])),
       },
       [`trust for ${request.gun} is initialized`, ...plan.roles.flatMap(describe)],
@@ -160,6 +153,19 @@ function recordOf(request: InitializeTrust, after: RecordedState | null, diff: r
   };
 }
 
+/** What is decided of a collection itself, as records show it. */
+export function recordedTrust(collection: Collection): RecordedTrust {
+  return {
+    gun: collection.gun,
+    notary: collection.notary,
+    key_backend: collection.keyBackend,
+    incarnation: collection.incarnation,
+    generation: String(collection.generation),
+    releases_paths: collection.releasesPaths,
+  };
+}
+
+type RecordedTrust = { readonly [name: string]: Json };
 type RecordedState = NonNullable<NonNullable<RecordDraft["change"]>["after"]>;
 
 /** A repeat of what is decided already changes nothing and follows it; anything else is ALREADY_EXISTS. */

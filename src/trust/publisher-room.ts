@@ -1,3 +1,4 @@
+import { trace } from "@opentelemetry/api";
 import type { Call } from "../audit/call.ts";
 import { serviceCall } from "../audit/call.ts";
 import type { AppendRecord } from "../changes/mutation.ts";
@@ -6,6 +7,7 @@ import type { Logger } from "../logger.ts";
 import type { NotaryServers } from "../notary/directory.ts";
 import type { KeyBackend } from "../signing/backend.ts";
 import type { ChangeSignals } from "./change-signals.ts";
+import type { PublisherMetrics } from "./publisher-metrics.ts";
 
 /** The numbered steps of a publication, as publisher.md names them; what was written when each is reached is durable. */
 export type Step = "looked" | "prepared" | "signed" | "armed" | "sent" | "observed" | "closed";
@@ -22,6 +24,7 @@ export interface PublisherRoom {
   /** This process, for claims and leases: a UUID of its own. */
   readonly owner: string;
   readonly settings: PublisherSettings;
+  readonly metrics: PublisherMetrics;
   /** Told when a step's effect is durable; a place for tests to stop the process. */
   readonly atStep: (step: Step, collectionId: bigint) => Promise<void> | void;
 }
@@ -45,9 +48,8 @@ export interface PublisherSettings {
   readonly longestBackOffMs: number;
 }
 
-const notTraced = { traceId: "", spanId: "" };
-
-/** The call under which the publisher's own records are written. */
+/** The call under which the publisher's own records are written, in the trace of the turn that writes them. */
 export function publisherCall(step: string, signal: AbortSignal): Call {
-  return serviceCall("publisher", step, notTraced, signal);
+  const context = trace.getActiveSpan()?.spanContext();
+  return serviceCall("publisher", step, { traceId: context?.traceId ?? "", spanId: context?.spanId ?? "" }, signal);
 }

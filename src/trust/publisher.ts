@@ -17,6 +17,7 @@ export interface Publisher {
 
 const pollMs = 500;
 const restartCheckMs = 10_000;
+const countMs = 15_000;
 const dueChannel = "imagetrust_due";
 
 export function createPublisher(room: PublisherRoom): Publisher {
@@ -146,6 +147,11 @@ export function createPublisher(room: PublisherRoom): Publisher {
         repeat(() => room.settings.leaseMs / 3, keepLeases, "lease"),
         repeat(() => restartCheckMs, noticeRestarts, "restart check"),
         repeat(patrolPause, patrolOnce, "patrol"),
+        repeat(
+          () => countMs,
+          () => room.metrics.refresh(room.database),
+          "count",
+        ),
         repeat(
           () => pollMs,
           () => settleTeams(room.database, room.now()),

@@ -46,26 +46,32 @@ function noValidCertificate(team: TeamId): Fault {
   );
 }
 
+/** What a team is granted, as far as its place in targets/releases goes. */
+export interface GrantedPaths {
+  readonly team: TeamId;
+  readonly paths: readonly string[];
+  readonly excludeFromReleases: boolean;
+}
+
 /**
  * Refuses narrower paths than targets/releases has for a team that is included there: docker pulls from releases, where one list
- * of paths serves every team, so the team's own limit would be void.
+ * of paths serves every team, so the team's own limit would be void. `fieldOf` names the field that holds the paths of a grant.
  */
 export function requireRoomInReleases(
-  team: TeamId,
-  paths: readonly string[],
-  inReleases: boolean,
+  grants: readonly GrantedPaths[],
   releasesPaths: readonly string[],
+  fieldOf: (at: number) => string,
 ): void {
-  if (!inReleases || covers(paths, releasesPaths)) return;
+  const narrow = grants
+    .map((grant, at) => ({ ...grant, field: fieldOf(at) }))
+    .filter((grant) => !grant.excludeFromReleases && !covers(grant.paths, releasesPaths));
+  if (narrow.length === 0) return;
+  const teams = narrow.map((grant) => grant.team).join(", ");
+  const fault = "must cover the collection's releases_paths unless exclude_from_releases is set";
   throw new Fault(
     "PATHS_NEED_EXCLUSION",
-    `The paths of team ${team} are narrower than those of targets/releases, where the team could still sign every tag. Set exclude_from_releases, or give the same paths.`,
-    {
-      metadata: { team },
-      fields: [
-        { field: "paths", fault: "must cover the collection's releases_paths unless exclude_from_releases is set" },
-      ],
-    },
+    `The paths of team ${teams} are narrower than those of targets/releases, where the team could still sign every tag. Set exclude_from_releases, or give the same paths.`,
+    { metadata: { team: teams }, fields: narrow.map(({ field }) => ({ field, fault })) },
   );
 }
 

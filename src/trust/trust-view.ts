@@ -21,6 +21,7 @@ import {
 import { currentDelegations } from "./delegation-store.ts";
 import { type Delegation, viewDelegations } from "./delegation-view.ts";
 import { type CollectionKey, collectionKeys } from "./key-store.ts";
+import { gunKey } from "./page-keys.ts";
 import { publicationFor } from "./publication-view.ts";
 import { newestParts, type SeenFile, seenFiles } from "./published-store.ts";
 
@@ -109,7 +110,7 @@ export async function listTrusts(db: Database, filter: CollectionFilter, page: P
   const listing: Listing = {
     name: "trusts",
     filter: { prefix: filter.gunPrefix, team: filter.team, states: filter.states },
-    key: [/^.{1,255}$/],
+    key: [gunKey],
   };
   const [after = ""] = readPageToken(listing, page.token) ?? [];
   const found = await listCollections(db, filter, after, page.size + 1);

@@ -15,6 +15,7 @@ export interface Upload {
   readonly state: UploadState;
   readonly claim: bigint;
   readonly claimOwner: string | null;
+  readonly createdAt: Date;
   readonly sentAt: Date | null;
   /** The newest timestamp and snapshot versions known when it was prepared. */
   readonly seenTimestamp: number;
@@ -37,7 +38,7 @@ export interface UploadPart {
 }
 
 const columns = `u.id, u.collection_id as "collectionId", u.incarnation, u.kind, u.from_generation as "fromGeneration",
-  u.to_generation as "toGeneration", u.state, u.claim, u.claim_owner as "claimOwner", u.sent_at as "sentAt", u.seen_timestamp as "seenTimestamp",
+  u.to_generation as "toGeneration", u.state, u.claim, u.claim_owner as "claimOwner", u.created_at as "createdAt", u.sent_at as "sentAt", u.seen_timestamp as "seenTimestamp",
   u.seen_snapshot as "seenSnapshot", u.attempts, u.refusals, u.first_refused_at as "firstRefusedAt",
   u.version_answers as "versionAnswers"`;
 

@@ -128,8 +128,7 @@ test("an upload that is given up before it has a connection is never sent, also 
   );
   const shaken = once(secure, "secureConnection");
   const gate = Promise.withResolvers<void>();
-  const door = createDoor((socket) => {
-    socket.pause();
+  const door = createDoor({ pauseOnConnect: true }, (socket) => {
     gate.promise.then(() => secure.emit("connection", socket));
   });
   door.listen(0, "127.0.0.1");

@@ -1,0 +1,144 @@
+import {
+  type AddMemberRequest,
+  CertificateState,
+  type CreateTeamRequest,
+  type DeleteTeamRequest,
+  type GetMemberRequest,
+  type GetTeamRequest,
+  type ListCertificatesRequest,
+  type ListMembersRequest,
+  type ListTeamsRequest,
+  MemberKind,
+  type RemoveMemberRequest,
+  RevocationReason,
+  type RevokeCertificateRequest,
+  type SubmitCertificateRequest,
+} from "../../gen/imagetrust/v1/team.ts";
+import type { ChangeOptions } from "../changes/options.ts";
+import type { PageRequest } from "../changes/page-token.ts";
+import { type MemberId, parseMemberId, parseTeamId, type TeamId } from "../names.ts";
+import { parseCertificateId } from "../teams/certificate.ts";
+import type { CertificateQuery } from "../teams/certificates.ts";
+import { parseDisplayName } from "../teams/display-name.ts";
+import { parseLabels } from "../teams/labels.ts";
+import type { AddMember } from "../teams/memberships.ts";
+import { parseExplanation, type RevokeCertificate } from "../teams/revoke-certificate.ts";
+import { certificateFaults, type SubmitCertificate } from "../teams/submit-certificate.ts";
+import type { CreateTeam } from "../teams/teams.ts";
+import { readOptions } from "./change-options.ts";
+import { parseEnum, parseFilter, readEach, readFields, right, wrong } from "./fields.ts";
+import { readPage } from "./page.ts";
+
+/** A mutation and how it is to be made. */
+type Change<T> = T & { readonly options: ChangeOptions };
+
+export function parseCreateTeam(request: CreateTeamRequest): Change<CreateTeam> {
+  return readFields((read) => {
+    if (request.requiresPossessionProof) {
+      read("requires_possession_proof", wrong("must be false: this version takes no proofs of possession"));
+    }
+    return {
+      team: read("team", parseTeamId(request.team)),
+      displayName: read("display_name", parseDisplayName(request.displayName)),
+      labels: read("labels", parseLabels(Object.entries(request.labels))),
+      options: readOptions(read, request.options),
+    };
+  });
+}
+
+export function parseGetTeam(request: GetTeamRequest): TeamId {
+  return readFields((read) => read("team", parseTeamId(request.team)));
+}
+
+export function parseListTeams(request: ListTeamsRequest): {
+  readonly filter: { readonly member: MemberId | undefined };
+  readonly page: PageRequest;
+} {
+  return readFields((read) => ({
+    filter: { member: read("member", parseFilter(request.member, parseMemberId, undefined)) },
+    page: readPage(read, request),
+  }));
+}
+
+export function parseDeleteTeam(request: DeleteTeamRequest): Change<{ readonly team: TeamId }> {
+  return readFields((read) => ({
+    team: read("team", parseTeamId(request.team)),
+    options: readOptions(read, request.options),
+  }));
+}
+
+export function parseAddMember(request: AddMemberRequest): Change<AddMember> {
+  const { kind } = request;
+  return readFields((read) => ({
+    team: read("team", parseTeamId(request.team)),
+    member: read("member", parseMemberId(request.member)),
+    displayName: read("display_name", parseDisplayName(request.displayName)),
+    kind: read("kind", kind === MemberKind.UNSPECIFIED ? right(undefined) : parseEnum(MemberKind, kind)),
+    labels: read("labels", parseLabels([])),
+    options: readOptions(read, request.options),
+  }));
+}
+
+export function parseRemoveMember(
+  request: RemoveMemberRequest,
+): Change<{ readonly team: TeamId; readonly member: MemberId }> {
+  return readFields((read) => ({
+    team: read("team", parseTeamId(request.team)),
+    member: read("member", parseMemberId(request.member)),
+    options: readOptions(read, request.options),
+  }));
+}
+
+export function parseGetMember(request: GetMemberRequest): MemberId {
+  return readFields((read) => read("member", parseMemberId(request.member)));
+}
+
+export function parseListMembers(request: ListMembersRequest): {
+  readonly filter: { readonly team: TeamId | undefined };
+  readonly page: PageRequest;
+} {
+  return readFields((read) => ({
+    filter: { team: read("team", parseFilter(request.team, parseTeamId, undefined)) },
+    page: readPage(read, request),
+  }));
+}
+
+/**
+ * The certificate is judged by the use case, where a repeat with the same request_id comes first: it is answered also when the
+ * certificate has ended since.
+ */
+export function parseSubmitCertificate(request: SubmitCertificateRequest, now: Date): Change<SubmitCertificate> {
+  return readFields(
+    (read) => ({
+      member: read("member", parseMemberId(request.member)),
+      pem: request.certificatePem,
+      options: readOptions(read, request.options),
+    }),
+    () => certificateFaults(request.certificatePem, now),
+  );
+}
+
+export function parseRevokeCertificate(request: RevokeCertificateRequest): Change<RevokeCertificate> {
+  return readFields((read) => {
+    const reason = read("revocation_reason", parseEnum(RevocationReason, request.revocationReason));
+    const options = readOptions(read, request.options);
+    read("options.reason", parseExplanation(reason, options.reason));
+    return { certificate: read("certificate", parseCertificateId(request.certificate)), reason, options };
+  });
+}
+
+export function parseListCertificates(request: ListCertificatesRequest): {
+  readonly query: CertificateQuery;
+  readonly page: PageRequest;
+} {
+  return readFields((read) => ({
+    query: {
+      member: read("member", parseFilter(request.member, parseMemberId, undefined)),
+      team: read("team", parseFilter(request.team, parseTeamId, undefined)),
+      states: readEach(read, "states", request.states, 100, (state, path) =>
+        read(path, parseEnum(CertificateState, state)),
+      ),
+    },
+    page: readPage(read, request),
+  }));
+}

@@ -1,0 +1,67 @@
+import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
+import type { Call } from "../audit/call.ts";
+import type { ChangeSignals } from "../trust/change-signals.ts";
+import { deleteTrust } from "../trust/delete-trust.ts";
+import { initializeTrust } from "../trust/initialize.ts";
+import type { TrustRoom } from "../trust/room.ts";
+import { awaitTrust, getTrust, listTrusts, type Trust } from "../trust/trust-view.ts";
+import { asOfNow } from "./as-of-now.ts";
+import type { Edge } from "./edge.ts";
+import { implement } from "./implement.ts";
+import { outcomeToWire } from "./outcome-wire.ts";
+import { listFitting } from "./page.ts";
+import type { ServedService } from "./served-service.ts";
+import {
+  type GetTrust,
+  parseDeleteTrust,
+  parseGetTrust,
+  parseInitializeTrust,
+  parseListTrusts,
+} from "./trust-requests.ts";
+import { type NotaryUrls, trustToWire } from "./trust-wire.ts";
+
+export interface TrustServiceParts {
+  readonly room: TrustRoom;
+  readonly signals: ChangeSignals;
+  readonly notaryUrls: NotaryUrls;
+}
+
+/** Serves imagetrust.v1.TrustService. */
+export function trustService(edge: Edge, { room, signals, notaryUrls }: TrustServiceParts): ServedService {
+  const { database } = room.changing;
+  const toWire = (trust: Trust | undefined) => trust && trustToWire(trust, notaryUrls);
+  return implement(edge, TrustServiceService, {
+    initializeTrust: async (request, call) => {
+      const parsed = parseInitializeTrust(request, room.keyBackends);
+      const { outcome } = await initializeTrust(room, call, parsed);
+      return { trust: toWire(await asOfNow(getTrust(database, parsed.gun))), outcome: outcomeToWire(outcome) };
+    },
+    getTrust: async (request, call) => {
+      const { gun, ...wanted } = parseGetTrust(request);
+      if (!isWaiting(wanted)) return { trust: toWire(await getTrust(database, gun)) };
+      const wait = { ...wanted, until: untilOf(call), signal: call.signal };
+      return { trust: toWire(await awaitTrust(database, signals, gun, wait)) };
+    },
+    listTrusts: (request) => {
+      const { filter, page } = parseListTrusts(request);
+      return listFitting(TrustServiceService.listTrusts, page, async (fitting) => {
+        const { items, nextToken } = await listTrusts(database, filter, fitting);
+        return { trusts: items.map((trust) => trustToWire(trust, notaryUrls)), nextPageToken: nextToken };
+      });
+    },
+    deleteTrust: async (request, call) => {
+      const parsed = parseDeleteTrust(request);
+      const { outcome } = await deleteTrust(room, call, parsed);
+      return { trust: toWire(await asOfNow(getTrust(database, parsed.gun))), outcome: outcomeToWire(outcome) };
+    },
+  });
+}
+
+function isWaiting(wanted: Omit<GetTrust, "gun">): boolean {
+  return wanted.generation > 0n || wanted.teamRevisions.length > 0;
+}
+
+/** The deadline less a tenth of what is left, at least 50 ms: time to answer in. */
+function untilOf(call: Call): number {
+  return call.deadline - Math.max(50, (call.deadline - Date.now()) / 10);
+}

@@ -1,0 +1,230 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { requireAppendOnly } from "./audit/append-only.ts";
+import { createRefusals } from "./audit/refusals.ts";
+import { createSequencer } from "./audit/sequencer.ts";
+import type { Config } from "./config.ts";
+import { openCore } from "./core.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { type Development, openDevelopment } from "./development.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
+import { Fault } from "./errors.ts";
+import { createLogger, type Logger } from "./logger.ts";
+import { type NotaryServers, openNotaryServers } from "./notary/directory.ts";
+import { auditService } from "./rpc/audit-service.ts";
+import { openPolicyDirectory } from "./rpc/authorize.ts";
+import { delegationService } from "./rpc/delegation-service.ts";
+import type { Edge } from "./rpc/edge.ts";
+import { createHealth } from "./rpc/health.ts";
+import { startProbing } from "./rpc/health-probe.ts";
+import { createRpcMetrics } from "./rpc/metrics.ts";
+import { startServer } from "./rpc/server.ts";
+import { teamService } from "./rpc/team-service.ts";
+import { openCertificates } from "./rpc/tls.ts";
+import { trustService } from "./rpc/trust-service.ts";
+import { migrate, requireSchema } from "./schema.ts";
+import { type KeyEncryptionKey, parseKeyEncryptionKey, readKeyEncryptionKey } from "./signing/key-encryption-key.ts";
+import { openSealedBackend } from "./signing/sealed.ts";
+import { startTelemetry } from "./telemetry.ts";
+import type { PublisherRoom, PublisherSettings } from "./trust/publisher-room.ts";
+
+/** What ends a serving process, and what makes it read certificates and policies again. */
+export interface ServeSignals {
+  readonly stop: Promise<string>;
+  readonly onReload: (reload: () => void) => void;
+}
+
+const day = 86_400_000;
+const descriptorsFile = new URL("../proto/imagetrust.v1.binpb", import.meta.url);
+const packageFile = new URL("../package.json", import.meta.url);
+const now = (): Date => new Date();
+
+/** Serves until it is told to stop, then drains. `atStep` is a place for tests to stop the process. */
+export async function serve(
+  config: Config,
+  environment: NodeJS.ProcessEnv,
+  signals: ServeSignals,
+  atStep: PublisherRoom["atStep"] = () => undefined,
+): Promise<void> {
+  const log = createLogger(config.logLevel);
+  for (const variable of config.unknownVariables) log.warn({ variable }, "an IMAGETRUST_ variable is no setting");
+  const readiness = { isReady: () => false };
+  const telemetry = await startTelemetry({
+    metricsListen: config.metricsListen,
+    samplingRatio: config.traceSamplingRatio,
+    environment,
+    version: await versionOf(),
+    isReady: () => readiness.isReady(),
+    log,
+  });
+  const development = needsDevelopment(config) ? await openDevelopment(config.dataDirectory, now()) : undefined;
+  const postgres = config.databaseUrl === undefined ? await startOwnPostgres(config.dataDirectory, log) : undefined;
+  const database = openDatabase({
+    url: config.databaseUrl ?? postgres?.appUrl ?? "",
+    connections: config.databaseConnections,
+  });
+  await requireSchema(database);
+  await requireAppendOnly(database);
+
+  const sealed = openSealedBackend(database, await keyEncryptionKeyOf(config), config.deployment);
+  await sealed.check();
+  const notaries = openNotaryServers(config.notaryServers);
+  const sequencer = createSequencer(database, log, now);
+  const core = openCore({
+    database,
+    sequencer,
+    notaries,
+    backends: [sealed],
+    publisher: publisherSettingsOf(config),
+    longestWaitMs: config.maxWaitMs,
+    log,
+    now,
+    atStep,
+  });
+
+  const metrics = createRpcMetrics();
+  const tls = config.tls ?? (development as Development).tls;
+  const certificates = await openCertificates(tls, log, metrics);
+  const policies = await openPolicyDirectory(
+    config.policyDirectory ?? (development as Development).policyDirectory,
+    log,
+    metrics,
+  );
+  const refusals = createRefusals(database, log, now);
+  const edge: Edge = {
+    authorizer: policies,
+    metrics,
+    log,
+    recordRefusal: (call, fault) => refusals.record(call, fault, now()),
+  };
+  const notaryUrls = new Map(config.notaryServers.map((server) => [server.name, server.publicUrl]));
+  const services = [
+    trustService(edge, { room: core.trust, signals: core.signals, notaryUrls }),
+    teamService(edge, core.teams),
+    delegationService(edge, core.trust),
+    auditService(edge, { database, sequencer, now }),
+  ];
+  const health = createHealth(services.map(({ name }) => ({ name, changes: !name.endsWith("AuditService") })));
+  readiness.isReady = () => health.isServing;
+
+  sequencer.start();
+  await core.publisher.start();
+  const probing = await startProbing(health, { database: probeOf(database), signing: () => sealed.check() }, log);
+  const server = await startServer({
+    listen: config.listen,
+    certificates,
+    services,
+    health,
+    descriptors: await readFile(descriptorsFile),
+    metrics,
+    log,
+  });
+  signals.onReload(() => {
+    certificates.reload().catch((error: unknown) => log.error({ err: error }, "certificates were not reloaded"));
+    policies.reload().catch((error: unknown) => log.error({ err: error }, "policies were not reloaded"));
+  });
+  announce(log, config, server.port, telemetry.metricsPort, development);
+
+  const reason = await Promise.race([signals.stop, ...(postgres === undefined ? [] : [endOf(postgres)])]);
+  log.info({ reason }, "stopping");
+  await server.drain({ healthWaitMs: config.healthWaitMs, graceMs: config.drainGraceMs });
+  probing.stop();
+  await core.publisher.stop();
+  await refusals.flush(now()).catch((error: unknown) => log.error({ err: error }, "refusals were not recorded"));
+  await sequencer.stop();
+  policies.close();
+  certificates.close();
+  await notaries.close();
+  await database.close();
+  await postgres?.stop();
+  await telemetry.stop();
+  log.info({}, "stopped");
+}
+
+/** Says whether `serve` would start with this configuration, as far as that can be told without a database or a Notary. */
+export async function checkConfiguration(config: Config): Promise<void> {
+  const log = createLogger("silent");
+  const metrics = createRpcMetrics();
+  const servers: NotaryServers = openNotaryServers(config.notaryServers);
+  await servers.close();
+  if (config.keyEncryptionKey !== undefined) await keyEncryptionKeyOf(config);
+  if (config.tls !== undefined) (await openCertificates(config.tls, log, metrics)).close();
+  if (config.policyDirectory !== undefined) (await openPolicyDirectory(config.policyDirectory, log, metrics)).close();
+}
+
+async function versionOf(): Promise<string> {
+  return (JSON.parse(await readFile(packageFile, "utf8")) as { readonly version: string }).version;
+}
+
+function needsDevelopment(config: Config): boolean {
+  return config.tls === undefined || config.policyDirectory === undefined;
+}
+
+/** The embedded PostgreSQL of the data directory, at this version's schema. */
+async function startOwnPostgres(dataDirectory: string, log: Logger): Promise<EmbeddedPostgres> {
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const postgres = await startEmbeddedPostgres({ directory: join(dataDirectory, "postgres") });
+  const applied = await migrate(postgres.ownerUrl);
+  log.info({ port: postgres.port, migrations: applied }, "embedded postgres started");
+  return postgres;
+}
+
+async function endOf(postgres: EmbeddedPostgres): Promise<string> {
+  await postgres.ended;
+  return "the embedded postgres ended";
+}
+
+/** The configured key, or one made in the data directory on the first start. */
+async function keyEncryptionKeyOf(config: Config): Promise<KeyEncryptionKey> {
+  const configured = config.keyEncryptionKey;
+  const parsed =
+    configured !== undefined && "value" in configured
+      ? parseKeyEncryptionKey(configured.value)
+      : await readKeyEncryptionKey(configured?.file ?? (await ownKeyFile(config.dataDirectory)));
+  if (parsed.ok) return parsed.value;
+  throw new Fault("INVALID_FIELD", `The key-encryption key ${parsed.fault}.`);
+}
+
+async function ownKeyFile(dataDirectory: string): Promise<string> {
+  const path = join(dataDirectory, "key-encryption-key");
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(path, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return path;
+}
+
+function publisherSettingsOf(config: Config): PublisherSettings {
+  return {
+    rootLifeMs: config.rootLifeDays * day,
+    targetsLifeMs: config.targetsLifeDays * day,
+    concurrency: config.publisherConcurrency,
+    claimMs: 10_000,
+    leaseMs: 6_000,
+    rejectAfterMs: 120_000,
+    patrolMs: config.patrolIntervalMs,
+    firstBackOffMs: 250,
+    longestBackOffMs: 30_000,
+  };
+}
+
+function probeOf(database: Database): () => Promise<unknown> {
+  return () => database.row("select 1");
+}
+
+/** Says where to call, and with what when the development identities were made. */
+function announce(
+  log: Logger,
+  config: Config,
+  port: number,
+  metricsPort: number | undefined,
+  development: Development | undefined,
+): void {
+  log.info({ address: `${config.listen.host}:${port}`, metricsPort }, "serving");
+  if (development === undefined) return;
+  const { clients, tls } = development;
+  log.info({ ca: tls.clientCaFile, ...clients }, "development identities: call with these client certificates");
+}

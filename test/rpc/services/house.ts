@@ -1,0 +1,211 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, credentials } from "@grpc/grpc-js";
+import type { AuditRecord } from "../../../src/audit/record.ts";
+import { recordRefusal } from "../../../src/audit/refusal.ts";
+import { createSequencer } from "../../../src/audit/sequencer.ts";
+import { type Core, openCore } from "../../../src/core.ts";
+import { type Database, openDatabase } from "../../../src/database.ts";
+import { openNotaryServers } from "../../../src/notary/directory.ts";
+import { auditService } from "../../../src/rpc/audit-service.ts";
+import { createAuthorizer } from "../../../src/rpc/authorize.ts";
+import { delegationService } from "../../../src/rpc/delegation-service.ts";
+import type { Edge } from "../../../src/rpc/edge.ts";
+import { createHealth } from "../../../src/rpc/health.ts";
+import { loadPolicies } from "../../../src/rpc/policy-set.ts";
+import { startServer } from "../../../src/rpc/server.ts";
+import { teamService } from "../../../src/rpc/team-service.ts";
+import { openCertificates } from "../../../src/rpc/tls.ts";
+import { trustService } from "../../../src/rpc/trust-service.ts";
+import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.ts";
+import { openSealedBackend } from "../../../src/signing/sealed.ts";
+import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
+import { startNotary, type TestNotary } from "../../stack/notary.ts";
+import { startPostgres } from "../../stack/postgres.ts";
+import { testSettings } from "../../trust/house.ts";
+import { collectedLog, noMetrics } from "../fixtures.ts";
+import { writeTls } from "../test-server.ts";
+import { type Caller, callerOf } from "./client.ts";
+
+export const publicNotaryUrl = "https://notary.example.org";
+
+/** The whole service behind its real edge, on a PostgreSQL and a Notary of its own. */
+export interface House {
+  readonly core: Core;
+  readonly database: Database;
+  readonly notary: TestNotary;
+  readonly admin: Caller;
+  /** Another admin, and somebody who may only look. */
+  readonly other: Caller;
+  readonly viewer: Caller;
+  readonly logLines: readonly string[];
+  /** What was counted as ended, such as `Delegate NOT_FOUND`. */
+  readonly ended: readonly string[];
+  /** A digest of every table but the audit log's. */
+  rows(): Promise<Readonly<Record<string, string>>>;
+  /** The records that entered the log since the last time, oldest first. */
+  freshRecords(): Promise<readonly AuditRecord[]>;
+  stop(): Promise<void>;
+}
+
+/** `publishing: false` leaves the publisher asleep: what is decided stays pending. GUNs of slow.example.org have a Notary that never answers. */
+export async function openHouse({ publishing }: { readonly publishing: boolean }): Promise<House> {
+  const postgres = await startPostgres();
+  const [notary, slow] = await Promise.all([startNotary(postgres), startSilentServer()]);
+  const now = (): Date => new Date();
+  const { log, lines } = collectedLog();
+  const database = openDatabase({ url: postgres.appUrl, connections: 10 });
+  const sequencer = createSequencer(database, log, now);
+  const notaries = openNotaryServers([
+    { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
+    { name: "slow", baseUrl: slow.url, registryHosts: ["slow.example.org"], caFile: notary.caFile },
+  ]);
+  const kek = parseKeyEncryptionKey(randomBytes(32).toString("base64"));
+  if (!kek.ok) throw new Error(kek.fault);
+  const core = openCore({
+    database,
+    sequencer,
+    notaries,
+    backends: [openSealedBackend(database, kek.value, "test")],
+    publisher: testSettings,
+    longestWaitMs: 10_000,
+    log,
+    now,
+  });
+  sequencer.start();
+  if (publishing) await core.publisher.start();
+  const ended: string[] = [];
+  const edge: Omit<Edge, "authorizer"> = {
+    metrics: {
+      ...noMetrics,
+      ended: (method, code) => void ended.push(`${method.slice(method.lastIndexOf("/") + 1)} ${code}`),
+    },
+    log,
+    recordRefusal: (call, fault) => recordRefusal(database, call, fault, now()),
+  };
+  const served = await serve(edge, (known) => [
+    trustService(known, { room: core.trust, signals: core.signals, notaryUrls: new Map([["main", publicNotaryUrl]]) }),
+    teamService(known, core.teams),
+    delegationService(known, core.trust),
+    auditService(known, { database, sequencer, now }),
+  ]);
+  const fresh = { from: 0n };
+  return {
+    core,
+    database,
+    notary,
+    ...served.callers,
+    logLines: lines,
+    ended,
+    rows: () => rowsOf(database),
+    freshRecords: async () => {
+      await sequencer.catchUp(new AbortController().signal);
+      const rows = await database.rows<{ idx: bigint; leaf: Buffer }>(
+        "select idx, leaf from audit.entry where idx >= :from order by idx",
+        fresh,
+      );
+      fresh.from += BigInt(rows.length);
+      return rows.map((row) => (JSON.parse(row.leaf.toString()) as { record: AuditRecord }).record);
+    },
+    stop: async () => {
+      await served.stop();
+      await core.publisher.stop();
+      await sequencer.stop();
+      await notaries.close();
+      await database.close();
+      await Promise.all([slow.stop(), notary.stop()]);
+      await postgres.stop();
+    },
+  };
+}
+
+type Services = Parameters<typeof startServer>[0]["services"];
+
+/** Starts a server with mTLS and the default policies, and connects three callers to it. */
+async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) => Services) {
+  const directory = mkdtempSync(join(tmpdir(), "imagetrust-services-"));
+  const now = new Date();
+  const authority = await createAuthority("test authority", 2, now);
+  const issue = (name: string) => issueIdentity(authority, { name, purposes: ["client"], days: 1 }, now);
+  const server = await issueIdentity(
+    authority,
+    { name: "server", purposes: ["server"], dns: ["localhost"], ips: ["127.0.0.1"], days: 1 },
+    now,
+  );
+  const edge: Edge = { ...known, authorizer: authorizerOf(directory) };
+  const certificates = await openCertificates(writeTls(directory, server, authority), edge.log, edge.metrics);
+  const services = servicesOf(edge);
+  const running = await startServer({
+    listen: { host: "127.0.0.1", port: 0 },
+    certificates,
+    services,
+    health: createHealth(services.map(({ name }) => ({ name, changes: true }))),
+    descriptors: await readFile(new URL("../../../proto/imagetrust.v1.binpb", import.meta.url)),
+    metrics: edge.metrics,
+    log: edge.log,
+  });
+  const connect = async (name: string): Promise<Caller> => {
+    const { certificatePem, privateKeyPem } = await issue(name);
+    const [ca, key, own] = [authority.certificatePem, privateKeyPem, certificatePem].map((pem) => Buffer.from(pem));
+    const channel = credentials.createSsl(ca, key, own);
+    const limits = { "grpc.use_local_subchannel_pool": 1 };
+    return callerOf(new Client(`localhost:${running.port}`, channel, limits));
+  };
+  const callers = { admin: await connect("admin"), other: await connect("other"), viewer: await connect("viewer") };
+  return {
+    callers,
+    stop: async () => {
+      for (const caller of Object.values(callers)) caller.close();
+      certificates.close();
+      await running.drain({ healthWaitMs: 0, graceMs: 1_000 });
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function authorizerOf(directory: string): Edge["authorizer"] {
+  const uid = (type: string, id: string) => ({ type: `ImageTrust::${type}`, id });
+  const roles = { admin: "admin", other: "admin", viewer: "viewer" };
+  const entities = Object.entries(roles).map(([name, role]) => ({
+    uid: uid("Identity", name),
+    parents: [uid("Role", role)],
+  }));
+  writeFileSync(join(directory, "entities.json"), JSON.stringify(entities));
+  const loaded = loadPolicies(directory);
+  if (!loaded.ok) throw new Error(loaded.faults.join());
+  return createAuthorizer(loaded.value);
+}
+
+async function rowsOf(database: Database): Promise<Readonly<Record<string, string>>> {
+  const tables = await database.rows<{ name: string }>(
+    `select quote_ident(table_name) as name from information_schema.tables
+     where table_schema = 'public' and has_table_privilege(quote_ident(table_name), 'select') order by 1`,
+  );
+  const digests = tables.map(
+    ({ name }) => `select '${name}' as name, md5(string_agg(t::text, ' ' order by t::text)) as digest
+    from ${name} t`,
+  );
+  const rows = await database.rows<{ name: string; digest: string | null }>(digests.join(" union all "));
+  return Object.fromEntries(rows.map(({ name, digest }) => [name, digest ?? ""]));
+}
+
+/** A server that accepts connections and says nothing. */
+async function startSilentServer(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
