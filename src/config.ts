@@ -223,11 +223,17 @@ function pathOf(issue: z.core.$ZodIssue): string {
   return issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
 }
 
+/** What the `imagetrust` command reads, on machines where both run. */
+const clientVariables = new Set(["ADDRESS", "CA", "CERT", "KEY"].map((name) => `IMAGETRUST_${name}`));
 /** Kubernetes puts `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT_8443_TCP` and the like beside them. */
 const kubernetes = /^IMAGETRUST(?:_[A-Z0-9_]+)?_(?:SERVICE|PORT)(?:_|$)/;
 
 function unknownOf(given: Given): readonly string[] {
   return Object.keys(given).filter(
-    (name) => name.startsWith("IMAGETRUST_") && !Object.hasOwn(settings.shape, name) && !kubernetes.test(name),
+    (name) =>
+      name.startsWith("IMAGETRUST_") &&
+      !Object.hasOwn(settings.shape, name) &&
+      !clientVariables.has(name) &&
+      !kubernetes.test(name),
   );
 }

@@ -97,8 +97,10 @@ async function commit(
       if (earlier !== undefined) return replayOf(earlier);
       const decision = await decide(tx, now);
       requirePlan(options, decision.plan);
-      if (call.requestId !== "") await settleRequest(tx, call, decision);
-      await changing.append(tx, call, decision.record, now);
+      await Promise.all([
+        call.requestId === "" ? undefined : settleRequest(tx, call, decision),
+        changing.append(tx, call, decision.record, now),
+      ]);
       return { ...decision, replayed: false };
     });
   } catch (error) {

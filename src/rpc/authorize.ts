@@ -43,6 +43,7 @@ export async function openPolicyDirectory(
   const watch = await watchFiles({
     files: () => Promise.resolve(filesOf(directory)),
     directories: [directory],
+    failed: (error) => log.error({ err: error, directory }, "kept the old policies"),
     changed: () => {
       const loaded = loadPolicies(directory);
       metrics.policiesReloaded(loaded.ok ? "changed" : "kept");

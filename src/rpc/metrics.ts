@@ -37,6 +37,12 @@ export function createRpcMetrics(): RpcMetrics {
   const policies = meter.createCounter("policy_reloads_total", {
     description: "Changes of the policy directory: `changed` was taken up, `kept` was refused and the old set goes on.",
   });
+  const staleCertificates = meter.createGauge("tls_certificate_files_refused", {
+    description: "1 while the certificate files are broken and an older certificate is in use.",
+  });
+  const stalePolicies = meter.createGauge("policy_files_refused", {
+    description: "1 while the policy directory is broken and an older set is in use.",
+  });
   return {
     began: (method) => active.add(1, { method }),
     ended: (method, code, seconds) => {
@@ -47,7 +53,13 @@ export function createRpcMetrics(): RpcMetrics {
     connectionOpened: () => connections.add(1),
     connectionClosed: () => connections.add(-1),
     connectionRefused: (reason) => refused.add(1, { reason }),
-    certificatesReloaded: (result) => certificates.add(1, { result }),
-    policiesReloaded: (result) => policies.add(1, { result }),
+    certificatesReloaded: (result) => {
+      certificates.add(1, { result });
+      staleCertificates.record(result === "kept" ? 1 : 0);
+    },
+    policiesReloaded: (result) => {
+      policies.add(1, { result });
+      stalePolicies.record(result === "kept" ? 1 : 0);
+    },
   };
 }

@@ -47,6 +47,7 @@ export async function openCertificates(
   const watch = await watchFiles({
     files: () => Promise.resolve(paths),
     directories: directoriesOf(paths),
+    failed: (error) => log.error({ err: error }, "kept the old certificate"),
     changed: async () => {
       const read = await readMaterial(files);
       metrics.certificatesReloaded(read.ok ? "changed" : "kept");

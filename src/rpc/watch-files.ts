@@ -16,6 +16,8 @@ export interface FileWatchOptions {
   /** Directories whose events make it look at once; the polling finds what events miss, as on network file systems. */
   readonly directories: readonly string[];
   readonly pollMs?: number;
+  /** Told when `changed` rejected outside a `look` of the caller; the watch goes on. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Several writes belong to one change: a certificate and its key, or the files of a mounted secret. */
@@ -27,20 +29,24 @@ export async function watchFiles(options: FileWatchOptions): Promise<FileWatch> 
   let work: Promise<void> = Promise.resolve();
   let quiet: NodeJS.Timeout | undefined;
   const look = (): Promise<void> => {
-    work = work.then(async () => {
-      const found = await digestOf(options);
-      if (found === seen) return;
-      seen = found;
-      await options.changed();
-    });
+    // A look that failed was told to whoever asked for it; the next one begins anew.
+    work = work
+      .catch(() => undefined)
+      .then(async () => {
+        const found = await digestOf(options);
+        if (found === seen) return;
+        seen = found;
+        await options.changed();
+      });
     return work;
   };
+  const lookOnce = () => void look().catch(options.failed);
   const soon = () => {
     clearTimeout(quiet);
-    quiet = setTimeout(() => void look(), quietMs).unref();
+    quiet = setTimeout(lookOnce, quietMs).unref();
   };
   const watchers = [...new Set(options.directories)].map((directory) => watchDirectory(directory, soon));
-  const poll = setInterval(() => void look(), options.pollMs ?? 30_000).unref();
+  const poll = setInterval(lookOnce, options.pollMs ?? 30_000).unref();
   return {
     look,
     close: () => {

@@ -22,7 +22,7 @@ export async function readBeforeRemoval(room: TeamRoom, call: Call, teams: reado
   return { teams: new Set(teams), files: await room.effects.refresh(teams, signal) };
 }
 
-/** The same reading for a key that must go in any case: what could not be read is judged by what was read last. */
+/** The same reading for a key that must go in any case: what could not be read is no obstacle, what was read still is judged. */
 export function withoutObstacles(reading: RemovalReading): RemovalReading {
-  return { ...reading, files: { unreadable: new Map() } };
+  return { ...reading, files: { ...reading.files, unreadable: new Map() } };
 }

@@ -1,7 +1,7 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { backOff } from "./back-off.ts";
 import { block, cancelUnsent, unblock } from "./block.ts";
-import { type Collection, findCollectionById, findCollectionStanding, lockCollection } from "./collection-store.ts";
+import { type Collection, findCollectionStanding, lockCollection } from "./collection-store.ts";
 import { closeOn, type Delivered, delayOf, deliver, rootOf } from "./deliver.ts";
 import { type CollectionKey, collectionKeys } from "./key-store.ts";
 import { look } from "./look.ts";
@@ -9,7 +9,7 @@ import { type Prepared, prepare } from "./prepare.ts";
 import { provisionKeys } from "./provision.ts";
 import { newestParts } from "./published-store.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
-import { observe } from "./readback.ts";
+import { type Observation, observe } from "./readback.ts";
 import { signUpload } from "./sign-upload.ts";
 import {
   armUpload,
@@ -51,7 +51,7 @@ const tracer = trace.getTracer("imagetrust");
 async function takeTurn(room: PublisherRoom, walked: Walked, id: bigint, signal: AbortSignal): Promise<Turn> {
   const collection = await findCollectionStanding(room.database, id);
   if (collection === undefined || collection.state !== "ACTIVE") return "REST";
-  if (collection.nextAttemptAt !== null && collection.nextAttemptAt > new Date()) return "LATER";
+  if (collection.isWaiting) return "LATER";
   try {
     if (collection.hasOpenUpload) return await resume(room, walked, collection, signal);
     if (collection.blockReason !== null) return await lookAgain(room, walked, collection, signal);
@@ -59,7 +59,7 @@ async function takeTurn(room: PublisherRoom, walked: Walked, id: bigint, signal:
   } catch (error) {
     const delay = delayOf(error);
     if (delay === undefined || signal.aborted) throw error;
-    await backOff(room, collection, delay, (error as Error).message);
+    await backOff(room, collection.id, delay, (error as Error).message);
     return "LATER";
   }
 }
@@ -71,7 +71,8 @@ async function publish(
   collection: Collection & Standing,
   signal: AbortSignal,
 ): Promise<Turn> {
-  if (collection.hasRejectedUpload) await settleRejected(room, collection, signal);
+  // What has landed after all is read anew before anything is computed from it.
+  if (collection.hasRejectedUpload && (await settleRejected(room, collection, signal))) return "MORE";
   if (!(await lookFirst(room, walked, collection, signal))) return "LATER";
   await room.atStep("looked", collection.id);
   const prepared = await prepareWithKeys(room, collection, signal);
@@ -94,9 +95,9 @@ async function publish(
 
 /** Prepares, making the collection's keys first where it has none yet. */
 async function prepareWithKeys(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<Prepared> {
-  if (collection.rootVersion > 0) return await prepare(room, collection.id, signal);
+  if (collection.rootVersion > 0) return await prepare(room, collection, signal);
   await provisionKeys(room, collection, signal);
-  return await prepare(room, collection.id, signal);
+  return await prepare(room, collection, signal);
 }
 
 function rejectedBefore(collection: Collection): string {
@@ -107,10 +108,10 @@ function rejectedBefore(collection: Collection): string {
 async function lookFirst(
   room: PublisherRoom,
   walked: Walked,
-  collection: Collection,
+  collection: Collection & Standing,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const depth = walked.has(collection.id) ? "CHEAP" : "FULL";
+  const depth = walked.has(collection.id) && !endsSoon(collection.timestampEndsAt, room.now()) ? "CHEAP" : "FULL";
   const fault = await look(room, collection, depth, signal);
   if (fault !== undefined) {
     walked.delete(collection.id);
@@ -124,6 +125,11 @@ async function lookFirst(
   return true;
 }
 
+/** A timestamp that Notary is about to renew is read first, through the queue: an upload must not race with its renewal. */
+function endsSoon(timestampEndsAt: Date | null, now: Date): boolean {
+  return timestampEndsAt !== null && timestampEndsAt.getTime() < now.getTime() + 60_000;
+}
+
 async function noteVerified(room: PublisherRoom, id: bigint): Promise<void> {
   await room.database.run("update collections set verified_at = :now where id = :id", { id, now: room.now() });
 }
@@ -134,14 +140,48 @@ async function resume(room: PublisherRoom, walked: Walked, collection: Collectio
   if (upload === undefined) return "MORE";
   const claimed = await claimUpload(room.database, upload.id, room.owner, room.settings.claimMs);
   if (claimed === undefined) return "LATER";
-  if (collection.blockReason !== null && claimed.state !== "SENT") {
-    await room.database.transaction(async (tx) => {
-      const locked = await lockCollection(tx, collection.id);
-      if (locked !== undefined) await cancelUnsent(tx, room, locked, "the collection was blocked", signal);
-    });
-    return "MORE";
-  }
-  return await carry(room, walked, collection, claimed, await loadOf(room, collection, claimed), signal);
+  if (collection.blockReason === null)
+    return await carry(room, walked, collection, claimed, await loadOf(room, collection, claimed), signal);
+  if (claimed.state === "SENT") return await watch(room, walked, collection, claimed, signal);
+  await room.database.transaction(async (tx) => {
+    const locked = await lockCollection(tx, collection.id);
+    if (locked !== undefined) await cancelUnsent(tx, room, locked, "the collection was blocked", signal);
+  });
+  return "MORE";
+}
+
+/** What a blocked collection had sent already: it is observed, and not sent again before the block has ended. */
+async function watch(
+  room: PublisherRoom,
+  walked: Walked,
+  collection: Collection,
+  upload: Upload,
+  signal: AbortSignal,
+): Promise<Turn> {
+  const { closed, observation } = await settle(room, collection, upload, signal);
+  if (closed !== undefined) return turnAfter(walked, collection, closed);
+  if (!observation.orphanSnapshot) return await lookAgain(room, walked, collection, signal);
+  await backOff(room, collection.id, "BACK_OFF", collection.blockDetail ?? "");
+  return "LATER";
+}
+
+/** Reads back what became of a sent upload, and closes it where that decides. */
+async function settle(
+  room: PublisherRoom,
+  collection: Collection,
+  upload: Upload,
+  signal: AbortSignal,
+): Promise<{ readonly closed: Delivered | undefined; readonly observation: Observation }> {
+  const cargo = {
+    upload,
+    parts: await signedParts(room.database, upload.id),
+    delegations: await uploadDelegations(room.database, upload.id),
+  };
+  const { root } = await newestParts(room.database, collection.id, upload.incarnation);
+  const server = room.notaries.byName(collection.notary);
+  const judgedBy = rootOf(cargo.parts, root?.bytes);
+  const observation = await observe(server, collection.gun, upload, cargo.parts, judgedBy, signal);
+  return { observation, closed: await closeOn(room, collection, cargo, observation, signal) };
 }
 
 /** What carrying an upload takes, besides its row. */
@@ -201,24 +241,15 @@ function turnAfter(walked: Walked, collection: Collection, delivered: Delivered)
   return delivered === "LANDED" ? "REST" : "MORE";
 }
 
-/** Refused uploads whose slots have decided after all, before anything new is computed. */
-async function settleRejected(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<void> {
+/** Closes refused uploads whose slots have decided after all; whether any of them landed. */
+async function settleRejected(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<boolean> {
+  let landed = false;
   for (const upload of await rejectedUploads(room.database, collection.id, collection.incarnation)) {
-    const cargo = {
-      upload,
-      parts: await signedParts(room.database, upload.id),
-      delegations: await uploadDelegations(room.database, upload.id),
-    };
-    const { root } = await newestParts(room.database, collection.id, collection.incarnation);
-    const server = room.notaries.byName(collection.notary);
-    const judgedBy = rootOf(cargo.parts, root?.bytes);
-    const observation = await observe(server, collection.gun, upload, cargo.parts, judgedBy, signal);
-    await closeOn(room, collection, cargo, observation, signal);
+    const { closed } = await settle(room, collection, upload, signal);
+    landed ||= closed?.startsWith("LANDED") === true;
   }
+  return landed;
 }
-
-/** Blocks that no look at Notary ends: a person decides, or a correction. */
-const lasting: ReadonlySet<string> = new Set(["DATABASE_BEHIND", "SNAPSHOT_WEDGED", "UNREADABLE"]);
 
 /** A blocked collection leaves by itself when Notary shows again what we published; a refused one when its content differs. */
 async function lookAgain(
@@ -229,20 +260,19 @@ async function lookAgain(
 ): Promise<Turn> {
   walked.delete(collection.id);
   const wait = async (why: string): Promise<Turn> => {
-    await backOff(room, collection, "BACK_OFF", why);
+    await backOff(room, collection.id, "BACK_OFF", why);
     return "LATER";
   };
-  if (collection.blockReason === "REJECTED") await settleRejected(room, collection, signal);
+  if (collection.blockReason === "REJECTED" && (await settleRejected(room, collection, signal))) return "MORE";
   const fault = await look(room, collection, "FULL", signal);
   if (fault !== undefined) {
     await block(room, collection.id, fault.kind, fault.detail, signal);
     return await wait(fault.detail);
   }
-  if (collection.blockReason !== null && lasting.has(collection.blockReason))
-    return await wait(collection.blockDetail ?? "");
-  if (collection.blockReason === "REJECTED" && !(await hasNewContent(room, collection))) {
-    return await wait(collection.blockDetail ?? "");
-  }
+  const lasts =
+    collection.blockReason === "DATABASE_BEHIND" ||
+    (collection.blockReason === "REJECTED" && !(await hasNewContent(room, collection)));
+  if (lasts) return await wait(collection.blockDetail ?? "");
   await noteVerified(room, collection.id);
   await unblock(room, collection.id, signal);
   return "MORE";
@@ -260,11 +290,17 @@ async function hasNewContent(room: PublisherRoom, collection: Collection): Promi
   return row !== undefined;
 }
 
-/** Walks a collection from timestamp.json and blocks it on anything but benign. */
+/** Walks a collection from timestamp.json and blocks it on anything but benign; an upload on its way is no obstacle. */
 export async function patrol(room: PublisherRoom, walked: Walked, id: bigint, signal: AbortSignal): Promise<void> {
-  const collection = await findCollectionById(room.database, id);
+  const collection = await findCollectionStanding(room.database, id);
   if (collection === undefined || collection.state !== "ACTIVE" || collection.blockReason !== null) return;
-  if ((await openUpload(room.database, id)) !== undefined) return;
   walked.delete(id);
-  await lookFirst(room, walked, collection, signal);
+  try {
+    if (collection.hasRejectedUpload) await settleRejected(room, collection, signal);
+    await lookFirst(room, walked, collection, signal);
+  } catch (error) {
+    const delay = delayOf(error);
+    if (delay === undefined || signal.aborted) throw error;
+    await backOff(room, id, delay, (error as Error).message);
+  }
 }

@@ -21,8 +21,11 @@ export interface Basis {
 
 /** Where a collection's files and uploads stand. */
 export interface Marks {
+  /** The id of the upload that may be prepared; unused ids are skipped. */
+  readonly uploadId: bigint;
   readonly hasOpenUpload: boolean;
-  readonly hasRejectedUpload: boolean;
+  /** The roles of refused uploads whose slots have not decided: whatever corrects them must hold these as well. */
+  readonly rejectedRoles: readonly string[];
   /** The highest targets version ever signed in this incarnation, that of the newest signed upload; 0 for none. */
   readonly highestSignedTargets: number;
   /** The newest versions verified; 0 before the first. */
@@ -30,21 +33,26 @@ export interface Marks {
   readonly seenSnapshot: number;
 }
 
-/** Reads the basis, in a transaction that reads one snapshot. Undefined when nothing may be prepared now. */
-export async function readBasis(tx: Transaction, collectionId: bigint): Promise<Basis | undefined> {
-  const collection = await lockCollection(tx, collectionId);
-  if (collection === undefined || collection.state !== "ACTIVE" || collection.blockReason !== null) return undefined;
-  const { id, incarnation } = collection;
-  const marks = await readMarks(tx, id, incarnation);
-  if (marks.hasOpenUpload) return undefined;
-  const rows = await currentDelegations(tx, [id]);
+/**
+ * Reads the basis, in a transaction that reads one snapshot. `incarnation` is the one the collection was last seen in.
+ * Undefined when nothing may be prepared now.
+ */
+export async function readBasis(tx: Transaction, id: bigint, incarnation: number): Promise<Basis | undefined> {
+  const [collection, marks, rows, { root, targets }, keys] = await Promise.all([
+    lockCollection(tx, id),
+    readMarks(tx, id, incarnation),
+    currentDelegations(tx, [id]),
+    newestParts(tx, id, incarnation),
+    collectionKeys(tx, id, incarnation),
+  ]);
+  const isOpen = collection?.state === "ACTIVE" && collection.blockReason === null;
+  if (!isOpen || collection.incarnation !== incarnation || marks.hasOpenUpload) return undefined;
   const certificates = await signingCertificatesOf(
     tx,
     rows.map((row) => row.team),
   );
   const delegations = rows.map((row) => desiredOf(row, certificates.get(row.team) ?? []));
   const desired = { gun: collection.gun, releasesPaths: collection.releasesPaths, delegations };
-  const { root, targets } = await newestParts(tx, id, incarnation);
   return {
     collection,
     desired,
@@ -52,7 +60,7 @@ export async function readBasis(tx: Transaction, collectionId: bigint): Promise<
     behind: delegations.filter(
       (_, index) => (rows[index]?.publishedRevision ?? 0n) < (rows[index]?.teamRevision ?? 0n),
     ),
-    keys: await collectionKeys(tx, id, incarnation),
+    keys,
     root,
     targets,
     marks,
@@ -61,8 +69,10 @@ export async function readBasis(tx: Transaction, collectionId: bigint): Promise<
 
 async function readMarks(tx: Transaction, id: bigint, incarnation: number): Promise<Marks> {
   const marks = await tx.row<Marks>(
-    `select exists (select from uploads where collection_id = :id and state in ('PREPARED', 'READY', 'SENT')) as "hasOpenUpload",
-       exists (select from uploads where collection_id = :id and incarnation = :incarnation and state = 'REJECTED') as "hasRejectedUpload",
+    `select nextval('uploads_id_seq') as "uploadId",
+       exists (select from uploads where collection_id = :id and state in ('PREPARED', 'READY', 'SENT')) as "hasOpenUpload",
+       array(select distinct p.role from uploads u join upload_parts p on p.upload_id = u.id
+         where u.collection_id = :id and u.incarnation = :incarnation and u.state = 'REJECTED') as "rejectedRoles",
        coalesce((select p.version from uploads u join upload_parts p on p.upload_id = u.id and p.role = 'targets'
          where u.collection_id = :id and u.incarnation = :incarnation and p.envelope_sha256 is not null
          order by u.id desc limit 1), 0) as "highestSignedTargets",

@@ -30,24 +30,28 @@ export async function closeLanded(
 ): Promise<{ readonly isDirty: boolean } | undefined> {
   const { upload } = cargo;
   const closed = await room.database.transaction(async (tx) => {
-    const collection = await lockCollection(tx, upload.collectionId);
-    if (collection === undefined) return undefined;
     const now = room.now();
-    if (!(await closeUpload(tx, upload.id, "LANDED", ["SENT", "REJECTED"], now))) return undefined;
+    const [collection, isOurs] = await Promise.all([
+      lockCollection(tx, upload.collectionId),
+      closeUpload(tx, upload.id, "LANDED", ["SENT", "REJECTED"], now),
+    ]);
+    if (collection === undefined || !isOurs) return undefined;
     const parts = cargo.parts.map((part) => withImported(part, landed.imported.get(part.role)));
     const files = parts.map((part) => ({ ...part, bytes: part.envelope, sha256: part.envelopeSha256 }));
     const of = { collectionId: collection.id, incarnation: upload.incarnation, uploadId: upload.id };
-    await insertPublishedParts(tx, of, files, now);
-    await rememberSeen(tx, collection.id, upload.incarnation, [landed.tip.timestamp, landed.tip.snapshot], now);
-    const isDirty = await advanceCollection(tx, room, collection, upload, parts, now);
-    const recorded = recordedUpload(upload, parts, cargo.delegations);
     const imported = landed.imported.size > 0 ? "signed before a failover and imported" : "";
-    await room.append(
-      tx,
-      publisherCall("close", signal),
-      publicationRecord(collection.gun, "landed", recorded, imported),
-      now,
+    const record = publicationRecord(
+      collection.gun,
+      "landed",
+      recordedUpload(upload, parts, cargo.delegations),
+      imported,
     );
+    const [, , isDirty] = await Promise.all([
+      insertPublishedParts(tx, of, files, now),
+      rememberSeen(tx, collection.id, upload.incarnation, [landed.tip.timestamp, landed.tip.snapshot], now),
+      advanceCollection(tx, room, collection, upload, parts, now),
+      room.append(tx, publisherCall("close", signal), record, now),
+    ]);
     return { isDirty };
   });
   if (closed !== undefined) room.signals.notify(upload.collectionId);
@@ -78,7 +82,7 @@ async function advanceCollection(
     (targets?.version ?? Number.POSITIVE_INFINITY) > collection.targetsVersion &&
     (root?.version ?? Number.POSITIVE_INFINITY) > collection.rootVersion;
   if (!newer) return true;
-  await tx.run(
+  const collectionRow = tx.run(
     `update collections set root_version = greatest(root_version, :rootVersion), targets_version = greatest(targets_version, :targetsVersion),
        published_generation = greatest(published_generation, :generation), published_at = :now, verified_at = :now,
        dirty_since = case when generation <= :generation then null else dirty_since end,
@@ -100,7 +104,7 @@ async function advanceCollection(
       now,
     },
   );
-  await tx.run(
+  const delegationRows = tx.run(
     `with held as (
        update delegations d set published_revision = greatest(d.published_revision, ud.revision),
          live_from = coalesce(d.live_from, greatest(:now, d.valid_from))
@@ -111,7 +115,8 @@ async function advanceCollection(
        and not exists (select from upload_delegations ud where ud.upload_id = :uploadId and ud.delegation_id = d.id)`,
     { id: collection.id, uploadId: upload.id, now },
   );
-  if (targets !== undefined) await updateLiveKeys(tx, collection.id, targets.envelope, now);
+  const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, collection.id, targets.envelope, now);
+  await Promise.all([collectionRow, delegationRows, keyRows]);
   return collection.generation > upload.toGeneration;
 }
 

@@ -4,25 +4,24 @@ import { type Changed, type Decision, makeChange } from "../changes/mutation.ts"
 import type { ChangeOptions } from "../changes/options.ts";
 import { quietPlan } from "../changes/plan.ts";
 import type { Transaction } from "../database.ts";
-import { Fault } from "../errors.ts";
 import type { Gun, TeamId } from "../names.ts";
-import type { SigningCertificate } from "../teams/effects.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import {
-  currentDelegations,
+  currentDelegationsOf,
   type DelegationRow,
   desiredOf,
   endDelegation,
   insertDelegation,
 } from "./delegation-store.ts";
-import type { DesiredCollection } from "./desired.ts";
+import type { DesiredCollection, DesiredDelegation } from "./desired.ts";
 import { requireHarmless } from "./guard.ts";
 import { type NewestOf, requireDelegationEtag } from "./guard-reading.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
 import { lockGrantedTeams, lockKnownTeam, requireRoomInReleases } from "./team-grants.ts";
+import { noSuchTrust } from "./trust-view.ts";
 
 export interface Delegate {
   readonly gun: Gun;
@@ -43,23 +42,28 @@ export interface Undelegate {
 export async function delegate(room: TrustRoom, call: Call, request: Delegate): Promise<Changed> {
   const newest = await room.guards.beforeDelegating(request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    const certificates = (await lockGrantedTeams(tx, [request], now)).get(request.team)?.certificates ?? [];
-    const { collection, desired, held } = await lockDecided(tx, request, certificates);
+    // The team's row is locked before the collection's, and what stands in either is read behind both locks.
+    const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request], now), lockDecided(tx, request.gun)]);
+    const { collection, rows } = locked;
+    const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
     requireRoomInReleases([request], collection.releasesPaths, () => "paths");
     if (held !== undefined && isSame(held, request)) return unchanged(collection, request, "delegation.delegated.v1");
 
-    const generation = await bumpGeneration(tx, collection.id, now);
-    if (held !== undefined) await endDelegation(tx, held.id, generation, now);
+    const generation = collection.generation + 1n;
     const inReleases = !request.excludeFromReleases;
     const fresh = { collectionId: collection.id, team: request.team, paths: request.paths, inReleases, generation };
-    const id = await insertDelegation(tx, fresh, now);
-
-    const others = desired.delegations.filter((delegation) => delegation.team !== request.team);
-    const added = { id, team: request.team, paths: request.paths, inReleases, revision: 0n, certificates };
-    const after = { ...desired, delegations: [...others, added] };
+    const before = await desiredAsOf(tx, locked);
+    const [, , id] = await Promise.all([
+      bumpGeneration(tx, collection.id, now),
+      held === undefined ? undefined : endDelegation(tx, held.id, generation, now),
+      insertDelegation(tx, fresh, now),
+    ]);
+    const { certificates = [], revision = 0n } = granted.get(request.team) ?? {};
+    const added = { id, team: request.team, paths: request.paths, inReleases, revision, certificates };
+    const after = { ...before, delegations: [...without(before, request.team), added] };
     requireFits(after);
-    return decided({ collection, request, before: desired, after, generation, newest, now }, "delegation.delegated.v1");
+    return decided({ collection, request, before, after, generation, newest, now }, "delegation.delegated.v1");
   });
 }
 
@@ -67,21 +71,22 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
 export async function undelegate(room: TrustRoom, call: Call, request: Undelegate): Promise<Changed> {
   const newest = await room.guards.beforeRemoving(request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    await lockKnownTeam(tx, request.team);
-    const { collection, desired, held } = await lockDecided(tx, request, undefined);
+    const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
+    const { collection, rows } = locked;
+    const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
     if (held === undefined) return unchanged(collection, request, "delegation.undelegated.v1");
-    const generation = await bumpGeneration(tx, collection.id, now);
-    await endDelegation(tx, held.id, generation, now);
-    const after = {
-      ...desired,
-      delegations: desired.delegations.filter((delegation) => delegation.team !== request.team),
-    };
-    return decided(
-      { collection, request, before: desired, after, generation, newest, now },
-      "delegation.undelegated.v1",
-    );
+
+    const generation = collection.generation + 1n;
+    const before = await desiredAsOf(tx, locked);
+    await Promise.all([bumpGeneration(tx, collection.id, now), endDelegation(tx, held.id, generation, now)]);
+    const after = { ...before, delegations: without(before, request.team) };
+    return decided({ collection, request, before, after, generation, newest, now }, "delegation.undelegated.v1");
   });
+}
+
+function without(desired: DesiredCollection, team: TeamId): readonly DesiredDelegation[] {
+  return desired.delegations.filter((delegation) => delegation.team !== team);
 }
 
 interface Decided {
@@ -164,32 +169,24 @@ function isSame(held: DelegationRow, request: Delegate): boolean {
   );
 }
 
+/** A collection whose row is locked, with what is decided of it. */
 interface LockedCollection {
   readonly collection: Collection;
-  readonly desired: DesiredCollection;
-  readonly held: DelegationRow | undefined;
+  readonly rows: readonly DelegationRow[];
 }
 
-/** Locks the collection and reads what is decided of it; `known` are the team's certificates where they were read already. */
-async function lockDecided(
-  tx: Transaction,
-  request: { readonly gun: Gun; readonly team: TeamId },
-  known: readonly SigningCertificate[] | undefined,
-): Promise<LockedCollection> {
-  const collection = await lockCollectionOf(tx, request.gun);
-  if (collection === undefined || collection.state === "DELETED") {
-    throw new Fault("NOT_FOUND", `There is no trust for ${request.gun}; call InitializeTrust first.`, {
-      metadata: { gun: request.gun },
-    });
-  }
-  const rows = await currentDelegations(tx, [collection.id]);
-  const others = rows.map((row) => row.team).filter((team) => known === undefined || team !== request.team);
-  const certificates = await signingCertificatesOf(tx, others);
-  if (known !== undefined) certificates.set(request.team, [...known]);
-  const desired = {
-    gun: collection.gun,
-    releasesPaths: collection.releasesPaths,
-    delegations: rows.map((row) => desiredOf(row, certificates.get(row.team) ?? [])),
-  };
-  return { collection, desired, held: rows.find((row) => row.team === request.team) };
+async function lockDecided(tx: Transaction, gun: Gun): Promise<LockedCollection> {
+  const [collection, rows] = await Promise.all([lockCollectionOf(tx, gun), currentDelegationsOf(tx, gun)]);
+  if (collection === undefined || collection.state === "DELETED") throw noSuchTrust(gun);
+  return { collection, rows };
+}
+
+/** What should be published as decided before the change. */
+async function desiredAsOf(tx: Transaction, { collection, rows }: LockedCollection): Promise<DesiredCollection> {
+  const certificates = await signingCertificatesOf(
+    tx,
+    rows.map((row) => row.team),
+  );
+  const delegations = rows.map((row) => desiredOf(row, certificates.get(row.team) ?? []));
+  return { gun: collection.gun, releasesPaths: collection.releasesPaths, delegations };
 }

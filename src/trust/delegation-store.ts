@@ -34,6 +34,13 @@ export function currentDelegations(db: Queryable, collectionIds: readonly bigint
   );
 }
 
+/** The delegations of a GUN that are decided now, ascending by team. */
+export function currentDelegationsOf(db: Queryable, gun: Gun): Promise<readonly DelegationRow[]> {
+  return db.rows(`select ${columns} from ${source} where c.gun = :gun and d.valid_to is null order by d.team_id`, {
+    gun,
+  });
+}
+
 /** The decided delegations by GUN and team, ascending, after the pair given; at least one of the filters is not empty. */
 export function listDelegationRows(
   db: Queryable,

@@ -36,8 +36,6 @@ export async function deliver(
     const before = await observe(server, collection.gun, upload, parts, root, signal);
     const closed = await closeOn(room, collection, cargo, before, signal);
     if (closed !== undefined) return closed;
-    if (collection.blockReason !== null)
-      return await later(room, collection, "BACK_OFF", "blocked: observed, not sent");
   }
   const files = parts.map((part) => ({ role: part.role, bytes: part.envelope }));
   const answer = await server.upload(collection.gun, files, signal);
@@ -112,9 +110,14 @@ async function undecided(
   const { upload } = cargo;
   const text = textOf(answer);
   const refused = answer.kind === "REFUSED";
-  const noted =
-    (await noteAnswer(room.database, upload.id, { text, refused, version: answer.kind === "VERSION" }, room.now())) ??
-    upload;
+  const noted = await noteAnswer(
+    room.database,
+    upload.id,
+    { text, refused, version: answer.kind === "VERSION" },
+    room.now(),
+  );
+  // Somebody else found the evidence while this process waited: what it saw is out of date.
+  if (noted === undefined) return "LATER";
   room.log.warn(
     { gun: collection.gun, upload: upload.id, answer: answer.kind, detail: text },
     "upload not yet decided",
@@ -154,7 +157,7 @@ async function reject(
   text: string,
   signal: AbortSignal,
 ): Promise<Delivered> {
-  await closeUnlanded(room, cargo, "REJECTED", text, signal);
+  if (!(await closeUnlanded(room, cargo, "REJECTED", text, signal))) return "LATER";
   room.metrics.ended("rejected");
   await block(
     room,
@@ -178,7 +181,7 @@ function textOf(answer: UploadAnswer): string {
 }
 
 async function later(room: PublisherRoom, collection: Collection, reason: Delay, text: string): Promise<Delivered> {
-  await backOff(room, collection, reason, text);
+  await backOff(room, collection.id, reason, text);
   return "LATER";
 }
 

@@ -1,41 +1,54 @@
 import type { Database } from "../database.ts";
 
+export interface DueQuery {
+  readonly notaries: readonly string[];
+  /** Collections worked on already. */
+  readonly busy: readonly bigint[];
+  /** Who asks: an upload that another living process holds is left to it. */
+  readonly owner: string;
+  readonly now: Date;
+}
+
+/** What holds of a collection `c` that may be worked on now. It stands in each branch: what waits must not crowd out what need not. */
+const ready = `c.notary = any(:notaries) and c.state = 'ACTIVE' and c.next_attempt_at <= clock_timestamp() and c.id <> all(:busy)
+  and not exists (select from uploads held where held.collection_id = c.id and held.state in ('PREPARED', 'READY', 'SENT')
+    and held.claim_owner <> :owner and held.claim_until >= clock_timestamp())`;
+
 /**
  * The collections that something is due for, oldest first: an open upload, a decision or a change of a team not yet live, a renewal,
- * a block to be looked at again. Each branch runs along an index of its own; those worked on already are left out.
+ * a block to be looked at again. Each branch runs along an index of its own.
  */
 export async function dueCollections(
   database: Database,
-  notaries: readonly string[],
-  busy: readonly bigint[],
+  { notaries, busy, owner, now }: DueQuery,
   limit: number,
 ): Promise<readonly bigint[]> {
   const rows = await database.rows<{ id: bigint }>(
-    `select c.id from (
-       (select u.collection_id as id, u.created_at as since from uploads u where u.state in ('PREPARED', 'READY', 'SENT'))
+    `select due.id from (
+       (select c.id, u.created_at as since from uploads u join collections c on c.id = u.collection_id
+          where u.state in ('PREPARED', 'READY', 'SENT') and ${ready})
        union all
-       (select id, dirty_since from collections where generation > published_generation and block_reason is null
-          and deleted_at is null order by dirty_since limit :wide)
+       (select c.id, c.dirty_since from collections c where c.generation > c.published_generation and c.block_reason is null
+          and c.deleted_at is null and ${ready} order by c.dirty_since limit :wide)
        union all
-       (select b.collection_id, t.revised_at from teams t cross join lateral (
-          select d.collection_id from delegations d
-          where d.team_id = t.id and d.valid_to is null and d.published_revision < t.revision limit :wide) b
+       (select b.id, t.revised_at from teams t cross join lateral (
+          select c.id from delegations d join collections c on c.id = d.collection_id
+          where d.team_id = t.id and d.valid_to is null and d.published_revision < t.revision and c.block_reason is null and ${ready}
+          limit :wide) b
         where t.revision > t.settled_revision order by t.revised_at limit :wide)
        union all
-       (select id, renew_at from collections where renew_at <= clock_timestamp() and block_reason is null
-          and deleted_at is null order by renew_at limit :wide)
+       (select c.id, c.renew_at from collections c where c.renew_at <= :now and c.block_reason is null
+          and c.deleted_at is null and ${ready} order by c.renew_at limit :wide)
        union all
-       (select id, next_attempt_at from collections where block_reason is not null and next_attempt_at <= clock_timestamp()
-          order by next_attempt_at limit :wide)
-     ) due join collections c on c.id = due.id
-     where c.notary = any(:notaries) and c.state = 'ACTIVE' and c.next_attempt_at <= clock_timestamp() and c.id <> all(:busy)
-     group by c.id order by min(due.since) limit :limit`,
-    { notaries, busy, limit, wide: limit + busy.length + 64 },
+       (select c.id, c.next_attempt_at from collections c where c.block_reason is not null and ${ready}
+          order by c.next_attempt_at limit :wide)
+     ) due group by due.id order by min(due.since) limit :limit`,
+    { notaries, busy, owner, now, limit, wide: limit + 64 },
   );
   return rows.map((row) => row.id);
 }
 
-/** One collection that was not walked since `before`, longest ago first; undefined when all were. */
+/** One collection that was not walked since `before`, longest ago first, those in their back-off left out; undefined when all were. */
 export async function patrolDue(
   database: Database,
   notary: string,
@@ -44,7 +57,7 @@ export async function patrolDue(
 ): Promise<bigint | undefined> {
   const row = await database.row<{ id: bigint }>(
     `select id from collections where notary = :notary and verified_at < :before and state = 'ACTIVE' and block_reason is null
-       and root_version > 0 and id <> all(:busy) order by verified_at limit 1`,
+       and next_attempt_at <= clock_timestamp() and root_version > 0 and id <> all(:busy) order by verified_at limit 1`,
     { notary, before, busy },
   );
   return row?.id;

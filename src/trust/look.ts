@@ -1,4 +1,4 @@
-import { type RoleName, rootRole, targetsRole, timestampRole } from "../names.ts";
+import { type Gun, type RoleName, rootRole, targetsRole, timestampRole } from "../names.ts";
 import type { NotaryServer } from "../notary/server.ts";
 import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTimestamp } from "../tuf/envelope.ts";
 import type { TufKey } from "../tuf/key.ts";
@@ -26,59 +26,54 @@ export async function look(
 ): Promise<Sight> {
   const server = room.notaries.byName(collection.notary);
   if (collection.rootVersion === 0) return await lookForNothing(room, server, collection, signal);
-  const slots = await readSlots(server, collection, depth, signal);
-  const nothingAbove = slots.every(
-    (slot) => slot.version <= highestOf(collection, slot.role) || slot.bytes === undefined,
-  );
-  if (depth === "CHEAP" && nothingAbove) return undefined;
-  return await walkAndVerify(room, server, collection, slots, signal);
+  if (depth === "CHEAP") {
+    const above = await readSlots(server, collection.gun, [
+      { role: rootRole, version: collection.rootVersion + 1 },
+      { role: targetsRole, version: collection.targetsVersion + 1 },
+    ], signal);
+    if (above.every((slot) => slot.bytes === undefined)) return undefined;
+  }
+  return await walkAndVerify(room, server, collection, signal);
 }
 
-function highestOf(collection: Collection, role: RoleName): number {
-  return role === rootRole ? collection.rootVersion : collection.targetsVersion;
-}
-
-type Slots = ObservedFiles["slots"];
-
-/** The slots just above ours, and on a full walk ours as well: by-version reads see past the server's cache. */
+/** Reads by version: they see past the server's cache. */
 async function readSlots(
   server: NotaryServer,
-  { gun, rootVersion, targetsVersion }: Collection,
-  depth: "CHEAP" | "FULL",
+  gun: Gun,
+  slots: readonly { readonly role: RoleName; readonly version: number }[],
   signal: AbortSignal,
-): Promise<Slots> {
-  const wanted = [
-    { role: rootRole, version: rootVersion + 1 },
-    { role: targetsRole, version: targetsVersion + 1 },
-    ...(depth === "FULL"
-      ? [
-          { role: rootRole, version: rootVersion },
-          { role: targetsRole, version: targetsVersion },
-        ]
-      : []),
-  ];
+): Promise<ObservedFiles["slots"]> {
   return await Promise.all(
-    wanted.map(async (slot) => ({ ...slot, bytes: await server.readVersion(gun, slot.role, slot.version, signal) })),
+    slots.map(async (slot) => ({ ...slot, bytes: await server.readVersion(gun, slot.role, slot.version, signal) })),
   );
 }
 
+/**
+ * Another replica may publish at this moment. So what must be there is read from the database before Notary is read, and what may be
+ * there after it: every upload is known before its first byte leaves.
+ */
 async function walkAndVerify(
   room: PublisherRoom,
   server: NotaryServer,
   collection: Collection,
-  slots: Slots,
   signal: AbortSignal,
 ): Promise<Sight> {
   const { id, gun, incarnation } = collection;
-  const [{ root, targets }, known, seen] = await Promise.all([
+  const [{ root, targets }, seen] = await Promise.all([
     newestParts(room.database, id, incarnation),
-    knownFiles(room.database, id, incarnation),
     seenFiles(room.database, id, incarnation),
   ]);
   if (root === undefined || targets === undefined) throw new Error(`collection ${id} has landed without files`);
+  const own = [
+    { role: rootRole, version: root.version },
+    { role: targetsRole, version: targets.version },
+  ];
+  const above = own.map((slot) => ({ ...slot, version: slot.version + 1 }));
+  const slots = await readSlots(server, gun, [...above, ...own], signal);
   const { walk, delegations } = await walkFrom(server, collection, seen, signal);
+  const known = await knownFiles(room.database, id, incarnation);
   const highest = new Map<string, number>([...seen].map(([role, file]) => [role, file.version]));
-  highest.set(rootRole, collection.rootVersion).set(targetsRole, collection.targetsVersion);
+  for (const slot of own) highest.set(slot.role, slot.version);
   const pins = { gun, root: root.bytes, targets: targets.bytes, known, highest };
   const verdict = verifyCollection(pins, { slots, walk, delegations }, room.now());
   await rememberSeen(room.database, id, incarnation, verdict.verified, room.now());

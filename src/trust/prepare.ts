@@ -8,7 +8,7 @@ import type { Collection } from "./collection-store.ts";
 import { targetsContentOf } from "./desired.ts";
 import type { CollectionKey } from "./key-store.ts";
 import { keyOfRole } from "./provision.ts";
-import { publicationRecord, recordedUpload } from "./publication-record.ts";
+import { publicationRecord } from "./publication-record.ts";
 import type { PublishedPart } from "./published-store.ts";
 import { type PublisherRoom, publisherCall } from "./publisher-room.ts";
 import {
@@ -40,10 +40,14 @@ export type Prepared =
  * Computes what the collection should become from one snapshot of desired state, published files and team revisions, and opens
  * an upload with exactly those payloads and the record of the intent. Nothing that Notary holds is used as input.
  */
-export async function prepare(room: PublisherRoom, collectionId: bigint, signal: AbortSignal): Promise<Prepared> {
+export async function prepare(
+  room: PublisherRoom,
+  { id: collectionId, incarnation }: Pick<Collection, "id" | "incarnation">,
+  signal: AbortSignal,
+): Promise<Prepared> {
   return await room.database.transaction(
     async (tx) => {
-      const basis = await readBasis(tx, collectionId);
+      const basis = await readBasis(tx, collectionId, incarnation);
       const now = room.now();
       const kind = basis === undefined ? undefined : kindOf(basis, now);
       if (basis === undefined || kind === undefined) return { kind: "NOTHING" };
@@ -51,31 +55,27 @@ export async function prepare(room: PublisherRoom, collectionId: bigint, signal:
       const parts = partsOf(room, basis, kind, now);
       if (parts.length === 0) return await advanceWithoutUpload(tx, room, basis, now, signal);
       const { collection, desired, marks } = basis;
-      if (marks.hasRejectedUpload && (await wasRejected(tx, collection, parts))) return { kind: "REJECTED_BEFORE" };
-      const upload = await insertUpload(
-        tx,
-        {
-          collectionId,
-          incarnation: collection.incarnation,
-          kind,
-          fromGeneration: collection.publishedGeneration,
-          toGeneration: collection.generation,
-          owner: room.owner,
-          claimMs: room.settings.claimMs,
-          seenTimestamp: marks.seenTimestamp,
-          seenSnapshot: marks.seenSnapshot,
-          parts,
-          delegations: desired.delegations,
-        },
-        now,
-      );
-      const recorded = recordedUpload(upload, parts, desired.delegations);
-      await room.append(
-        tx,
-        publisherCall("prepare", signal),
-        publicationRecord(collection.gun, "intended", recorded),
-        now,
-      );
+      if (marks.rejectedRoles.length > 0 && (await wasRejected(tx, collection, parts)))
+        return { kind: "REJECTED_BEFORE" };
+      const fresh = {
+        id: marks.uploadId,
+        collectionId,
+        incarnation,
+        kind,
+        fromGeneration: collection.publishedGeneration,
+        toGeneration: collection.generation,
+        owner: room.owner,
+        claimMs: room.settings.claimMs,
+        seenTimestamp: marks.seenTimestamp,
+        seenSnapshot: marks.seenSnapshot,
+        parts,
+        delegations: desired.delegations,
+      };
+      const intent = publicationRecord(collection.gun, "intended", { ...fresh, id: String(fresh.id) });
+      const [upload] = await Promise.all([
+        insertUpload(tx, fresh, now),
+        room.append(tx, publisherCall("prepare", signal), intent, now),
+      ]);
       return { kind: "PREPARED", upload, parts, basis };
     },
     { isolation: "repeatable read" },
@@ -88,17 +88,21 @@ function kindOf({ collection, behind }: Basis, now: Date): UploadKind | undefine
   return collection.renewAt !== null && collection.renewAt <= now ? "RENEW" : undefined;
 }
 
-/** The files to publish: those whose content differs apart from version and expiry, and on renewal those past two thirds of their lives. */
+/**
+ * The files to publish: those whose content differs apart from version and expiry, on renewal those past two thirds of their lives, and
+ * every role that a refused upload held: its slot is then taken by one of the two, so that the refused one cannot land unseen.
+ */
 function partsOf(room: PublisherRoom, basis: Basis, kind: UploadKind, now: Date): readonly UploadPart[] {
   const { rootLifeMs, targetsLifeMs } = room.settings;
   const { collection, keys, roles, marks } = basis;
   const parts: UploadPart[] = [];
-  if (rootDiffers(basis) || isDue(basis.root, rootLifeMs, now)) {
+  if (rootDiffers(basis) || isDue(basis.root, rootLifeMs, now) || marks.rejectedRoles.includes(rootRole)) {
     const expires = wholeSecond(now.getTime() + rootLifeMs);
     const version = collection.rootVersion + 1;
     parts.push(partOf(rootRole, version, expires, rootPayload(rootContentOf(keys, version, expires))));
   }
-  if (targetsDiffer(basis) || (kind === "RENEW" && isDue(basis.targets, targetsLifeMs, now))) {
+  const isRenewed = kind === "RENEW" && isDue(basis.targets, targetsLifeMs, now);
+  if (targetsDiffer(basis) || isRenewed || marks.rejectedRoles.includes(targetsRole)) {
     const expires = wholeSecond(now.getTime() + targetsLifeMs);
     const version = 1 + Math.max(collection.targetsVersion, marks.highestSignedTargets);
     parts.push(partOf(targetsRole, version, expires, targetsPayload(targetsContentOf(roles, version, expires))));

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Commitment } from "../changes/outcome.ts";
 import { advance, patrol, type Walked } from "./advance.ts";
+import { backOff } from "./back-off.ts";
 import { dueCollections, holdLease, patrolDue, registerServers, releaseLeases } from "./due-store.ts";
 import { createGathering } from "./gathering.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
@@ -16,6 +17,7 @@ export interface Publisher {
 }
 
 const pollMs = 500;
+const afterFaultMs = 500;
 const restartCheckMs = 10_000;
 const countMs = 15_000;
 const dueChannel = "imagetrust_due";
@@ -44,13 +46,9 @@ export function createPublisher(room: PublisherRoom): Publisher {
     } catch (error) {
       if (!stopping.signal.aborted) {
         room.log.error({ collection: id, err: error }, "publishing failed");
-        await room.database
-          .run(
-            `update collections set attempts = attempts + 1, pending_reason = 'BACK_OFF',
-               next_attempt_at = clock_timestamp() + interval '2 seconds' where id = :id`,
-            { id },
-          )
-          .catch(() => undefined);
+        await backOff(room, id, "BACK_OFF", "The publisher met an unexpected fault; it tries again.").catch(
+          () => undefined,
+        );
       }
     } finally {
       busy.delete(id);
@@ -66,7 +64,8 @@ export function createPublisher(room: PublisherRoom): Publisher {
   const fill = async (): Promise<void> => {
     const free = room.settings.concurrency - busy.size;
     if (free <= 0 || leased.size === 0) return;
-    const due = await dueCollections(room.database, [...leased], [...busy.keys()], free);
+    const query = { notaries: [...leased], busy: [...busy.keys()], owner: room.owner, now: room.now() };
+    const due = await dueCollections(room.database, query, free);
     backlog = due.length === free;
     for (const id of due) begin(id, publishTurn);
   };
@@ -123,12 +122,15 @@ export function createPublisher(room: PublisherRoom): Publisher {
   let nudgePatrol = false;
   const repeat = async (everyMs: () => number, step: () => Promise<void>, name: string): Promise<void> => {
     while (!stopping.signal.aborted) {
+      let leastMs = 0;
       try {
         await step();
       } catch (error) {
+        // A database that is away must not be asked in a tight loop.
+        leastMs = afterFaultMs;
         if (!stopping.signal.aborted) room.log.warn({ err: error, step: name }, "publisher step failed");
       }
-      await sleep(everyMs(), undefined, { signal: stopping.signal }).catch(() => undefined);
+      await sleep(Math.max(leastMs, everyMs()), undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
   const patrolPause = (): number => {

@@ -5,7 +5,7 @@ import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
 import type { Plan } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
-import type { TeamId } from "../names.ts";
+import type { Gun, TeamId } from "../names.ts";
 import type { Effects, GuardReading, SigningCertificate, TeamKeyChange } from "../teams/effects.ts";
 import { type Collection, findCollectionsById } from "./collection-store.ts";
 import { collectionsOfTeams, countCollectionsOfTeams, readDesired } from "./delegation-store.ts";
@@ -47,13 +47,15 @@ async function guardTeamChanges(
 ): Promise<void> {
   await requireSigners(tx, changes, options);
   if (reading === undefined) return;
-  const { newest } = reading as TrustReading;
+  const { newest, unreadable } = reading as TrustReading;
+  // Whether an unreadable collection is an obstacle, the caller of this decides: it is not when a key is compromised.
+  const judgedBy = (gun: Gun) => ({ ...newest(gun), unreadable: unreadable.get(gun) });
   const judged: { change: CollectionChange; newest: ReturnType<TrustReading["newest"]> }[] = [];
   let after = 0n;
   for (;;) {
     const found = await collectionChanges(tx, changes, after, batch);
     if (found.length === 0) break;
-    judged.push(...found.map(({ change }) => ({ change, newest: newest(change.after.gun) })));
+    judged.push(...found.map(({ change }) => ({ change, newest: judgedBy(change.after.gun) })));
     after = found.at(-1)?.collection.id ?? after;
   }
   requireHarmless(judged, options);

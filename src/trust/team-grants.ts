@@ -23,8 +23,8 @@ export async function lockGrantedTeams(
 ): Promise<ReadonlyMap<TeamId, GrantedTeam>> {
   const ids = grants.map((grant) => grant.team);
   if (ids.length === 0) return new Map();
-  const locked = new Map((await lockTeamsShared(tx, ids)).map((team) => [team.id, team]));
-  const certificates = await signingCertificatesOf(tx, ids);
+  const [teams, certificates] = await Promise.all([lockTeamsShared(tx, ids), signingCertificatesOf(tx, ids)]);
+  const locked = new Map(teams.map((team) => [team.id, team]));
   return new Map(
     ids.map((id) => {
       const team = locked.get(id);

@@ -46,12 +46,20 @@ const columns = `u.id, u.collection_id as "collectionId", u.incarnation, u.kind,
 export interface Standing {
   readonly hasOpenUpload: boolean;
   readonly hasRejectedUpload: boolean;
+  /** Its back-off is not over, by the clock that set it. */
+  readonly isWaiting: boolean;
+  /** When the newest timestamp seen ends; null before the first. */
+  readonly timestampEndsAt: Date | null;
 }
 
 /** SQL conditions on a collection `c`, for those who read its row. */
 export const standingColumns = `exists (select from uploads u where u.collection_id = c.id and u.state in ('PREPARED', 'READY', 'SENT'))
     as "hasOpenUpload",
-  exists (select from uploads u where u.collection_id = c.id and u.state = 'REJECTED') as "hasRejectedUpload"`;
+  exists (select from uploads u where u.collection_id = c.id and u.incarnation = c.incarnation and u.state = 'REJECTED')
+    as "hasRejectedUpload",
+  c.next_attempt_at > clock_timestamp() as "isWaiting",
+  (select cast(convert_from(s.bytes, 'UTF8')::jsonb->'signed'->>'expires' as timestamptz) from seen_files s
+   where s.collection_id = c.id and s.incarnation = c.incarnation and s.role = 'timestamp') as "timestampEndsAt"`;
 
 /** The collection's one open upload. */
 export function openUpload(db: Queryable, collectionId: bigint): Promise<Upload | undefined> {
@@ -98,6 +106,7 @@ export async function signedParts(db: Queryable, uploadId: bigint): Promise<read
 }
 
 export interface NewUpload {
+  readonly id: bigint;
   readonly collectionId: bigint;
   readonly incarnation: number;
   readonly kind: UploadKind;
@@ -115,9 +124,9 @@ export interface NewUpload {
 export async function insertUpload(tx: Transaction, fresh: NewUpload, now: Date): Promise<Upload> {
   const upload = await tx.row<Upload>(
     `with u as (
-       insert into uploads(collection_id, incarnation, kind, from_generation, to_generation, state, claim_owner, claim_until,
+       insert into uploads(id, collection_id, incarnation, kind, from_generation, to_generation, state, claim_owner, claim_until,
          created_at, seen_timestamp, seen_snapshot)
-       values (:collectionId, :incarnation, :kind, :fromGeneration, :toGeneration, 'PREPARED', :owner,
+       values (:id, :collectionId, :incarnation, :kind, :fromGeneration, :toGeneration, 'PREPARED', :owner,
          clock_timestamp() + cast(:claimMs as int) * interval '1 millisecond', :now, :seenTimestamp, :seenSnapshot) returning *
      ), parts as (
        insert into upload_parts(upload_id, role, version, payload, payload_sha256, expires_at)
@@ -130,6 +139,7 @@ export async function insertUpload(tx: Transaction, fresh: NewUpload, now: Date)
      )
      select ${columns} from u`,
     {
+      id: fresh.id,
       collectionId: fresh.collectionId,
       incarnation: fresh.incarnation,
       kind: fresh.kind,
@@ -200,7 +210,7 @@ export async function armUpload(db: Queryable, upload: Upload, claimMs: number, 
   return moved === 1;
 }
 
-/** Keeps what Notary answered, for people and for the rules that count answers. */
+/** Keeps what Notary answered, for people and for the rules that count answers; undefined when the upload was closed meanwhile. */
 export async function noteAnswer(
   db: Queryable,
   id: bigint,
@@ -210,7 +220,7 @@ export async function noteAnswer(
   return await db.row(
     `update uploads u set attempts = attempts + 1, last_answer = :text, refusals = refusals + :refused,
        first_refused_at = case when :refused = 1 then coalesce(first_refused_at, :now) else first_refused_at end,
-       version_answers = version_answers + :version where id = :id returning ${columns}`,
+       version_answers = version_answers + :version where id = :id and state = 'SENT' returning ${columns}`,
     { id, text: answer.text, refused: answer.refused ? 1 : 0, version: answer.version ? 1 : 0, now },
   );
 }

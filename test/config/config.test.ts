@@ -125,6 +125,7 @@ test("an empty variable is not set, and a misspelt one is named", () => {
     ...least,
     IMAGETRUST_LISTEN: "",
     IMAGETRUST_LITSEN: "127.0.0.1:1",
+    IMAGETRUST_ADDRESS: "localhost:8443",
     IMAGETRUST_SERVICE_HOST: "10.0.0.1",
     IMAGETRUST_PORT: "tcp://10.0.0.1:8443",
     IMAGETRUST_PORT_8443_TCP: "tcp://10.0.0.1:8443",

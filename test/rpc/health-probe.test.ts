@@ -8,17 +8,14 @@ test("what the probes find is reported at once, and every change is logged once"
   const { log, lines } = collectedLog();
   const reports: Conditions[] = [];
   const health = { ...createHealth([]), report: (conditions: Conditions) => void reports.push(conditions) };
-  let signingWorks = false;
-  const never = new Promise(() => undefined);
-  const probing = await startProbing(
-    health,
-    { database: () => Promise.resolve(), signing: () => (signingWorks ? Promise.resolve() : never) },
-    log,
-    { everyMs: 3_600_000, timeoutMs: 30 },
-  );
+  let signing: Promise<unknown> = new Promise(() => undefined);
+  const probing = await startProbing(health, { database: () => Promise.resolve(), signing: () => signing }, log, {
+    everyMs: 3_600_000,
+    timeoutMs: 30,
+  });
   after(() => probing.stop());
   await probing.probe();
-  signingWorks = true;
+  signing = Promise.resolve();
   await probing.probe();
   assert.deepEqual(reports, [
     { database: true, signing: false },

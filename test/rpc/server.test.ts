@@ -75,7 +75,7 @@ test("random bytes and garbage after the handshake are counted, logged at a boun
   await Promise.all(
     Array.from({ length: 40 }, async (_, index) => {
       const socket = connect(server.running.port, "127.0.0.1");
-      socket.on("error", () => undefined);
+      socket.on("error", () => undefined).resume();
       socket.write(index % 2 === 0 ? Buffer.alloc(20_000, index + 1) : "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
       await new Promise((resolve) => socket.once("close", resolve));
     }),
@@ -89,7 +89,9 @@ test("random bytes and garbage after the handshake are counted, logged at a boun
 test("who connects and says nothing is cut off", async () => {
   const impatient = await startTestServer({ server: { handshakeTimeoutMs: 50 } });
   after(() => impatient.stop());
-  const silent = connect(impatient.running.port, "127.0.0.1").on("error", () => undefined);
+  const silent = connect(impatient.running.port, "127.0.0.1")
+    .on("error", () => undefined)
+    .resume();
   await new Promise((resolve) => silent.once("close", resolve));
   assert.ok(impatient.counted.includes("refused timeout"));
 });

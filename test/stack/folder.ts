@@ -2,10 +2,8 @@ import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-/** The project's own folder. */
-export const projectRoot = fileURLToPath(new URL("../..", import.meta.url));
+export { projectRoot } from "../../scripts/stack/project.ts";
 
 /** Makes a temporary folder that a database run by another account can be reached in. */
 export function makeFolder(name: string): Promise<string> {

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import pg from "pg";
+import { runStatements, withDatabase } from "../../scripts/stack/statements.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/embedded-postgres.ts";
 import { makeFolder, makeVolatileFolder, removeFolder } from "./folder.ts";
 import { layCluster, migratedTemplate } from "./seed.ts";
+
+export { runStatements } from "../../scripts/stack/statements.ts";
 
 export interface PostgresOptions {
   /** True to keep what was acknowledged over a loss of power; default false, which is faster. */
@@ -93,23 +95,5 @@ function kill9(pid: number): void {
     if (pid > 0) process.kill(pid, "SIGKILL");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
-/** The same server and role, another database. */
-export function withDatabase(url: string, name: string): string {
-  const other = new URL(url);
-  other.pathname = `/${name}`;
-  return other.href;
-}
-
-/** Runs statements one after another on a connection of their own. */
-export async function runStatements(url: string, statements: readonly string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    for (const statement of statements) await client.query(statement);
-  } finally {
-    await client.end();
   }
 }

@@ -23,6 +23,7 @@ import { openCertificates } from "../../../src/rpc/tls.ts";
 import { trustService } from "../../../src/rpc/trust-service.ts";
 import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.ts";
 import { openSealedBackend } from "../../../src/signing/sealed.ts";
+import { registerServers } from "../../../src/trust/due-store.ts";
 import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
 import { startPostgres } from "../../stack/postgres.ts";
@@ -49,6 +50,7 @@ export interface House {
   rows(): Promise<Readonly<Record<string, string>>>;
   /** The records that entered the log since the last time, oldest first. */
   freshRecords(): Promise<readonly AuditRecord[]>;
+  /** Throws when any call ended as INTERNAL. */
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
   });
   sequencer.start();
   if (publishing) await core.publisher.start();
+  else await registerServers(database, notaries.all);
   const ended: string[] = [];
   const edge: Omit<Edge, "authorizer"> = {
     metrics: {
@@ -119,6 +122,8 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
       await database.close();
       await Promise.all([slow.stop(), notary.stop()]);
       await postgres.stop();
+      const unexpected = lines.filter((line) => line.includes("a call failed unexpectedly"));
+      if (unexpected.length > 0) throw new Error(unexpected.join(""));
     },
   };
 }
@@ -183,7 +188,7 @@ function authorizerOf(directory: string): Edge["authorizer"] {
 async function rowsOf(database: Database): Promise<Readonly<Record<string, string>>> {
   const tables = await database.rows<{ name: string }>(
     `select quote_ident(table_name) as name from information_schema.tables
-     where table_schema = 'public' and has_table_privilege(quote_ident(table_name), 'select') order by 1`,
+     where table_schema = 'public' and has_table_privilege(format('%I.%I', table_schema, table_name), 'select') order by 1`,
   );
   const digests = tables.map(
     ({ name }) => `select '${name}' as name, md5(string_agg(t::text, ' ' order by t::text)) as digest

@@ -29,10 +29,15 @@ export interface Daemon {
   log(): Promise<string>;
 }
 
-/** Starts a server and waits until it answers; throws with its log when it does not within 30 s. */
+/** Starts a server and waits until it answers; ends it and throws with its log when it does not within 30 s. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemon = new SupervisedDaemon(options);
-  await daemon.restart();
+  try {
+    await daemon.restart();
+  } catch (error) {
+    await daemon.kill();
+    throw error;
+  }
   return daemon;
 }
 
