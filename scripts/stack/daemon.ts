@@ -21,15 +21,15 @@ export interface Daemon {
   readonly crashes: number;
   /** kill -9; it stays down until restart(). */
   kill(): Promise<void>;
-  /** Starts it, after stopping it if it runs, and waits until it answers. */
+  /** Starts it, after stopping it if it runs, and waits as ready() does. */
   restart(): Promise<void>;
   stop(): Promise<void>;
-  /** Waits until it answers, as after a crash; throws with its log when it does not within 30 s. */
+  /** Waits until it answers, as after a crash; throws with the end of its log after 30 s, or when it ended three times. */
   ready(): Promise<void>;
   log(): Promise<string>;
 }
 
-/** Starts a server and waits until it answers; ends it and throws with its log when it does not within 30 s. */
+/** Starts a server and waits until it answers; ends it and throws with its log when it does not. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemon = new SupervisedDaemon(options);
   try {
@@ -105,8 +105,12 @@ class SupervisedDaemon implements Daemon {
 
   async ready(): Promise<void> {
     const patience = Date.now() + 30_000;
+    const crashes = this.crashes;
     while (!(await this.#options.isReady().catch(() => false))) {
-      if (Date.now() > patience) throw new Error(`${this.#options.program} does not answer:\n${await this.log()}`);
+      if (Date.now() > patience || this.crashes >= crashes + 3) {
+        const end = (await this.log()).split("\n").slice(-20).join("\n");
+        throw new Error(`${this.#options.program} does not answer:\n${end}`);
+      }
       await pause(10);
     }
   }

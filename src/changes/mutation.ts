@@ -57,13 +57,7 @@ export async function makeChange(
   if (options.validateOnly) return ask(changing, call, options, decide);
   const decided = await commit(changing, call, options, decide);
   const unchanged = !decided.replayed && !decided.changed && isSettled(decided.commitment);
-  const followed = unchanged
-    ? { state: "UNCHANGED" as const, publications: [], rollout: undefined, teamRevisions: [] }
-    : await changing.progress.follow(decided.commitment, {
-        wait: !options.noWait,
-        deadline: call.deadline,
-        signal: call.signal,
-      });
+  const followed = unchanged ? nothingFollowed : await follow(changing, call, options, decided.commitment);
   return {
     resource: decided.resource,
     outcome: {
@@ -74,6 +68,26 @@ export async function makeChange(
       planEtag: etagOfPlan(decided.plan),
     },
   };
+}
+
+type Followed = Awaited<ReturnType<Progress["follow"]>>;
+
+const nothingFollowed: Followed = { state: "UNCHANGED", publications: [], rollout: undefined, teamRevisions: [] };
+
+/** The change is kept, whatever happens now: where its progress cannot be read, it is PENDING, never an error. */
+async function follow(
+  changing: Changing,
+  call: Call,
+  options: ChangeOptions,
+  commitment: Commitment,
+): Promise<Followed> {
+  const waiting = { wait: !options.noWait, deadline: call.deadline, signal: call.signal };
+  try {
+    return await changing.progress.follow(commitment, waiting);
+  } catch (error) {
+    if (error instanceof Fault) return { ...nothingFollowed, state: "PENDING" };
+    throw error;
+  }
 }
 
 interface Committed {

@@ -3,7 +3,7 @@ import { context, trace } from "@opentelemetry/api";
 import type { Call } from "../audit/call.ts";
 import { Fault } from "../errors.ts";
 import { admit, type Rpc } from "./admit.ts";
-import { type CallLimit, limitCall } from "./call-limit.ts";
+import { limitCall } from "./call-limit.ts";
 import { type Edge, standardTimes } from "./edge.ts";
 import { endSpan, startSpan } from "./span.ts";
 import { statusOf } from "./status.ts";
@@ -38,7 +38,7 @@ export function conduct<Request, T>(
       });
       return { ok: true, value: await limit.race(work(request, call)) };
     } catch (error) {
-      fault = faultOf(edge, error, limit, name);
+      fault = faultOf(edge, error, name);
       await record(edge, fault, known.call);
       return { ok: false, status: statusOf(fault) };
     } finally {
@@ -50,13 +50,12 @@ export function conduct<Request, T>(
   });
 }
 
-/** Libraries throw errors of their own when a signal aborts; the signal knows why. */
-function faultOf(edge: Edge, error: unknown, limit: CallLimit, method: string): Fault {
+/** What a handler throws when its signal aborts does not arrive here: the limit has answered with the reason already. */
+function faultOf(edge: Edge, error: unknown, method: string): Fault {
   if (error instanceof Fault) {
     if (error.kind === "INTERNAL") edge.log.error({ err: error, method }, "a call failed unexpectedly");
     return error;
   }
-  if (limit.signal.aborted) return limit.signal.reason as Fault;
   edge.log.error({ err: error, method }, "a call failed unexpectedly");
   const traceId = trace.getActiveSpan()?.spanContext().traceId ?? "";
   return new Fault("INTERNAL", "An internal error occurred; the server's log tells more under this trace_id.", {

@@ -11,7 +11,7 @@ export interface Readback {
   readonly slots: ReadonlyMap<RoleName, Buffer | undefined>;
   /** Timestamps newer than the last seen with the snapshots they name, ascending. */
   readonly tips: readonly Tip[];
-  /** The version Notary serves of a role whose slot is not ours; empty where that was not asked. */
+  /** The version Notary served of each role just before the slots were read; empty where that was not asked. */
   readonly current: ReadonlyMap<RoleName, number>;
 }
 

@@ -27,10 +27,15 @@ export async function look(
   const server = room.notaries.byName(collection.notary);
   if (collection.rootVersion === 0) return await lookForNothing(room, server, collection, signal);
   if (depth === "CHEAP") {
-    const above = await readSlots(server, collection.gun, [
-      { role: rootRole, version: collection.rootVersion + 1 },
-      { role: targetsRole, version: collection.targetsVersion + 1 },
-    ], signal);
+    const above = await readSlots(
+      server,
+      collection.gun,
+      [
+        { role: rootRole, version: collection.rootVersion + 1 },
+        { role: targetsRole, version: collection.targetsVersion + 1 },
+      ],
+      signal,
+    );
     if (above.every((slot) => slot.bytes === undefined)) return undefined;
   }
   return await walkAndVerify(room, server, collection, signal);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Transaction } from "../database.ts";
+import { isUniqueViolation, type Transaction } from "../database.ts";
 import { type RoleName, rootRole, targetsRole } from "../names.ts";
 import { parseRoot, parseTargets } from "../tuf/envelope.ts";
 import { type RootContent, rootPayload, targetsPayload } from "../tuf/payload.ts";
@@ -42,6 +42,20 @@ export type Prepared =
  */
 export async function prepare(
   room: PublisherRoom,
+  of: Pick<Collection, "id" | "incarnation">,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  try {
+    return await prepareInOneSnapshot(room, of, signal);
+  } catch (error) {
+    // Another replica opened an upload after this one's snapshot was taken.
+    if (isUniqueViolation(error, "one_open_upload")) return { kind: "NOTHING" };
+    throw error;
+  }
+}
+
+async function prepareInOneSnapshot(
+  room: PublisherRoom,
   { id: collectionId, incarnation }: Pick<Collection, "id" | "incarnation">,
   signal: AbortSignal,
 ): Promise<Prepared> {
@@ -53,6 +67,7 @@ export async function prepare(
       if (basis === undefined || kind === undefined) return { kind: "NOTHING" };
       if (basis.keys.length === 0) return { kind: "NO_KEYS" };
       const parts = partsOf(room, basis, kind, now);
+      if (parts.length === 0 && kind === "RENEW") return await renewLater(tx, room, basis);
       if (parts.length === 0) return await advanceWithoutUpload(tx, room, basis, now, signal);
       const { collection, desired, marks } = basis;
       if (marks.rejectedRoles.length > 0 && (await wasRejected(tx, collection, parts)))
@@ -127,6 +142,22 @@ function targetsDiffer({ targets, roles }: Basis): boolean {
 /** The instant at which a file with this expiry and life is renewed: when a third of its life is left. */
 export function renewalOf(expiresAt: Date, lifeMs: number): Date {
   return new Date(expiresAt.getTime() - lifeMs / 3);
+}
+
+/** Files live shorter by today's settings than by those they were published with: each is due later than was written down. */
+async function renewLater(
+  tx: Transaction,
+  room: PublisherRoom,
+  { collection, root, targets }: Basis,
+): Promise<Prepared> {
+  const { rootLifeMs, targetsLifeMs } = room.settings;
+  const due = [
+    ...(root === undefined ? [] : [renewalOf(root.expiresAt, rootLifeMs)]),
+    ...(targets === undefined ? [] : [renewalOf(targets.expiresAt, targetsLifeMs)]),
+  ];
+  const renewAt = new Date(Math.min(...due.map((at) => at.getTime())));
+  await tx.run("update collections set renew_at = :renewAt where id = :id", { id: collection.id, renewAt });
+  return { kind: "NOTHING" };
 }
 
 function isDue(part: PublishedPart | undefined, lifeMs: number, now: Date): boolean {

@@ -2,16 +2,13 @@ import { type Gun, type RoleName, snapshotRole, timestampRole } from "../names.t
 import type { NotaryServer } from "../notary/server.ts";
 import { MetadataError, parseRoot, parseTargets } from "../tuf/envelope.ts";
 import type { RootContent } from "../tuf/payload.ts";
-import { type Evidence, judge, type Readback, tipFrom } from "./evidence.ts";
+import { type Evidence, judge, tipFrom } from "./evidence.ts";
 import { type Tip, tipOf } from "./newest-files.ts";
 import type { Upload, UploadPart } from "./upload-store.ts";
 
-/** How many versions past the last seen are read one by one. */
-const mostSteps = 32;
-
 export interface Observation {
   readonly evidence: Evidence;
-  /** A snapshot newer than the last seen that no timestamp names: the trace of a lost timestamp row. */
+  /** A snapshot beyond the newest that a timestamp names: the trace of a lost timestamp row. */
   readonly orphanSnapshot: boolean;
 }
 
@@ -37,51 +34,99 @@ export async function observe(
   const tip = timestamp === undefined || snapshot === undefined ? undefined : tipFrom(timestamp, snapshot, root);
   const slotsByRole = new Map(parts.map((part, index) => [part.role, slots[index]]));
   const quick = judge(parts, { slots: slotsByRole, tips: tip === undefined ? [] : [tip], current: new Map() }, root);
-  const orphanSnapshot = snapshot !== undefined && timestamp === undefined;
   if (quick.kind === "LANDED" || quick.kind === "SAME_PAYLOAD" || quick.kind === "LOST") {
-    return { evidence: quick, orphanSnapshot };
+    return { evidence: quick, orphanSnapshot: false };
   }
-  const readback: Readback = {
-    slots: slotsByRole,
-    tips: await laterTips(server, gun, upload, root, signal),
-    current: await currentVersions(server, gun, parts, slotsByRole, signal),
-  };
-  return { evidence: judge(parts, readback, root), orphanSnapshot };
+  return await observeAll(server, gun, upload, parts, root, slotsByRole, signal);
 }
 
-/** Every timestamp after the last seen with the snapshot it names, as far as both verify. */
-async function laterTips(
+/** The whole evidence. Slots are read after the versions that would prove them lost, and before the lists that would prove them landed. */
+async function observeAll(
+  server: NotaryServer,
+  gun: Gun,
+  upload: Upload,
+  parts: readonly UploadPart[],
+  root: RootContent,
+  first: ReadonlyMap<RoleName, Buffer | undefined>,
+  signal: AbortSignal,
+): Promise<Observation> {
+  const absent = parts.filter((part) => first.get(part.role) === undefined);
+  const current = await currentVersions(server, gun, absent, signal);
+  const again = await Promise.all(absent.map((part) => server.readVersion(gun, part.role, part.version, signal)));
+  const slots = new Map([...first, ...absent.map((part, index) => [part.role, again[index]] as const)]);
+  const newest = await newestTip(server, gun, upload, root, signal);
+  const judged = (tips: readonly Tip[]): Evidence => judge(parts, { slots, tips, current }, root);
+  const evidence = judged(newest === undefined ? [] : [newest]);
+  const beyond = 1 + (newest?.snapshot.version ?? upload.seenSnapshot);
+  const orphanSnapshot = (await server.readVersion(gun, snapshotRole, beyond, signal)) !== undefined;
+  // Others may have written since: then a list in between named ours.
+  if (evidence.kind !== "UNREADABLE" || newest === undefined) return { evidence, orphanSnapshot };
+  return {
+    evidence: judged([...(await tipsBefore(server, gun, upload, root, newest, signal)), newest]),
+    orphanSnapshot,
+  };
+}
+
+/** The newest timestamp and its snapshot; undefined when there is none after the last seen, or when they do not verify. */
+async function newestTip(
   server: NotaryServer,
   gun: Gun,
   upload: Upload,
   root: RootContent,
   signal: AbortSignal,
+): Promise<Tip | undefined> {
+  const bytes = await server.readCurrent(gun, timestampRole, signal);
+  const tip =
+    bytes === undefined ? undefined : await verifiedTip(server, gun, root, bytes, upload.seenSnapshot + 1, signal);
+  return tip !== undefined && tip.timestamp.version > upload.seenTimestamp ? tip : undefined;
+}
+
+/** Every timestamp between the last seen and the newest with the snapshot it names, as far as both verify. */
+async function tipsBefore(
+  server: NotaryServer,
+  gun: Gun,
+  upload: Upload,
+  root: RootContent,
+  newest: Tip,
+  signal: AbortSignal,
 ): Promise<readonly Tip[]> {
   const tips: Tip[] = [];
-  for (let step = 1; step <= mostSteps; step++) {
-    const bytes = await server.readVersion(gun, timestampRole, upload.seenTimestamp + step, signal);
-    if (bytes === undefined) break;
-    try {
-      tips.push(await tipOf(server, gun, root, bytes, upload.seenSnapshot + step, signal));
-    } catch (error) {
-      // A timestamp that does not verify proves nothing; whether it is an attack is for the next look to say.
-      if (!(error instanceof MetadataError)) throw error;
-    }
+  for (let version = upload.seenTimestamp + 1; version < newest.timestamp.version; version++) {
+    const bytes = await server.readVersion(gun, timestampRole, version, signal);
+    if (bytes === undefined) continue;
+    const expected = 1 + (tips.at(-1)?.snapshot.version ?? upload.seenSnapshot);
+    const tip = await verifiedTip(server, gun, root, bytes, expected, signal);
+    if (tip !== undefined) tips.push(tip);
   }
   return tips;
 }
 
-/** For parts whose slots are empty: the version Notary serves now. */
+/** A timestamp that does not verify proves nothing; whether it is an attack is for the next look to say. */
+async function verifiedTip(
+  server: NotaryServer,
+  gun: Gun,
+  root: RootContent,
+  timestamp: Buffer,
+  expectedSnapshot: number,
+  signal: AbortSignal,
+): Promise<Tip | undefined> {
+  try {
+    return await tipOf(server, gun, root, timestamp, expectedSnapshot, signal);
+  } catch (error) {
+    if (error instanceof MetadataError) return undefined;
+    throw error;
+  }
+}
+
+/** The version of each part's role that Notary serves now. */
 async function currentVersions(
   server: NotaryServer,
   gun: Gun,
   parts: readonly UploadPart[],
-  slots: ReadonlyMap<RoleName, Buffer | undefined>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<RoleName, number>> {
   const versions = new Map<RoleName, number>();
   for (const part of parts) {
-    if (slots.get(part.role) !== undefined) continue;
     const bytes = await server.readCurrent(gun, part.role, signal);
     if (bytes !== undefined) versions.set(part.role, versionOf(part.role, bytes));
   }

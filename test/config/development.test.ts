@@ -60,12 +60,18 @@ test("what is broken, foreign or about to end is made anew, and nothing else", a
   const { tls, clients } = await openDevelopment(data, now);
   const authority = readFileSync(tls.clientCaFile, "utf8");
   writeFileSync(clients.viewer.keyFile, readFileSync(clients.admin.keyFile));
+  const foreign = await openDevelopment(join(directory, "other"), now);
+  for (const file of ["certFile", "keyFile"] as const) {
+    writeFileSync(clients.admin[file], readFileSync(foreign.clients.admin[file]));
+  }
   const nearEnd = new Date(now.getTime() + 350 * 86_400_000);
   await openDevelopment(data, nearEnd);
   assert.equal(readFileSync(tls.clientCaFile, "utf8"), authority);
-  const viewer = new X509Certificate(readFileSync(clients.viewer.certFile));
+  const [admin, viewer] = [clients.admin, clients.viewer].map(
+    (files) => new X509Certificate(readFileSync(files.certFile)),
+  );
   const server = new X509Certificate(readFileSync(tls.certFile));
   assert.ok(server.validToDate > new Date(nearEnd.getTime() + 300 * 86_400_000));
-  assert.ok(viewer.verify(new X509Certificate(authority).publicKey));
+  for (const client of [admin, viewer]) assert.ok(client?.verify(new X509Certificate(authority).publicKey));
   assert.equal(statSync(clients.viewer.keyFile).mode & 0o777, 0o600);
 });

@@ -90,7 +90,7 @@ test("a refused upload that lands after its correction changes only its own row"
   const gun = "dtr.example.org/refused/overtaken";
   await refuseOps(gun);
   let sleeper: (() => Promise<void>) | undefined = () => postRefused(gun);
-  proxied.proxy.rule = async (asked) => {
+  proxied.proxy.rule = async (asked): Promise<Deed> => {
     const wake = asked.gun === gun && asked.isUpload ? sleeper : undefined;
     sleeper = wake === undefined ? sleeper : undefined;
     await wake?.();

@@ -113,10 +113,12 @@ test("a URI in the certificate names the caller, whatever its CN says", async ()
 });
 
 test("a call without a deadline gets one, and is answered when its handler never ends", async () => {
+  const asked = Date.now();
   const error = await errorOf(getTeam("hang"));
   assert.equal(error.code, status.DEADLINE_EXCEEDED);
   assert.equal(decodedError(error).reason, "DEADLINE_EXCEEDED");
   assert.ok(calls.at(-1)?.signal.aborted);
+  assert.ok((calls.at(-1)?.deadline ?? 0) < asked + 2_000, "the standard time, not the longest");
 });
 
 test("no client may ask for more than the longest time", async () => {

@@ -50,6 +50,8 @@ export interface House {
   rows(): Promise<Readonly<Record<string, string>>>;
   /** The records that entered the log since the last time, oldest first. */
   freshRecords(): Promise<readonly AuditRecord[]>;
+  /** Whether somebody waits for the Notary that never answers. */
+  notaryIsAsked(): boolean;
   /** Throws when any call ended as INTERNAL. */
   stop(): Promise<void>;
 }
@@ -97,6 +99,7 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
     auditService(known, { database, sequencer, now }),
   ]);
   const fresh = { from: 0n };
+  const digests = await digestsOf(database);
   return {
     core,
     database,
@@ -104,7 +107,10 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
     ...served.callers,
     logLines: lines,
     ended,
-    rows: () => rowsOf(database),
+    rows: async () => {
+      const rows = await database.rows<{ name: string; digest: string | null }>(digests);
+      return Object.fromEntries(rows.map(({ name, digest }) => [name, digest ?? ""]));
+    },
     freshRecords: async () => {
       await sequencer.catchUp(new AbortController().signal);
       const rows = await database.rows<{ idx: bigint; leaf: Buffer }>(
@@ -114,6 +120,7 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
       fresh.from += BigInt(rows.length);
       return rows.map((row) => (JSON.parse(row.leaf.toString()) as { record: AuditRecord }).record);
     },
+    notaryIsAsked: () => slow.connections > 0,
     stop: async () => {
       await served.stop();
       await core.publisher.stop();
@@ -185,21 +192,22 @@ function authorizerOf(directory: string): Edge["authorizer"] {
   return createAuthorizer(loaded.value);
 }
 
-async function rowsOf(database: Database): Promise<Readonly<Record<string, string>>> {
+/** Answers how to read every table's digest at once. */
+async function digestsOf(database: Database): Promise<string> {
   const tables = await database.rows<{ name: string }>(
-    `select quote_ident(table_name) as name from information_schema.tables
-     where table_schema = 'public' and has_table_privilege(format('%I.%I', table_schema, table_name), 'select') order by 1`,
+    `select format('%I', relname) as name from pg_class
+     where relkind = 'r' and relnamespace = 'public'::regnamespace and has_table_privilege(oid, 'select') order by 1`,
   );
-  const digests = tables.map(
-    ({ name }) => `select '${name}' as name, md5(string_agg(t::text, ' ' order by t::text)) as digest
-    from ${name} t`,
-  );
-  const rows = await database.rows<{ name: string; digest: string | null }>(digests.join(" union all "));
-  return Object.fromEntries(rows.map(({ name, digest }) => [name, digest ?? ""]));
+  const digest = "md5(string_agg(t::text, ' ' order by t::text))";
+  return tables.map(({ name }) => `select '${name}' as name, ${digest} as digest from ${name} t`).join(" union all ");
 }
 
 /** A server that accepts connections and says nothing. */
-async function startSilentServer(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+async function startSilentServer(): Promise<{
+  readonly url: string;
+  readonly connections: number;
+  stop(): Promise<void>;
+}> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     sockets.add(socket);
@@ -208,6 +216,9 @@ async function startSilentServer(): Promise<{ readonly url: string; stop(): Prom
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get connections() {
+      return sockets.size;
+    },
     stop: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
