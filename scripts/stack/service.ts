@@ -59,6 +59,8 @@ function settingsOf({ directory, databaseUrl, notary }: LocalServiceOptions, por
     IMAGETRUST_NOTARY_SERVERS: JSON.stringify(servers),
     IMAGETRUST_LISTEN: `127.0.0.1:${ports.api}`,
     IMAGETRUST_METRICS_LISTEN: `127.0.0.1:${ports.metrics}`,
+    // As long as the notary client's own: it warns of targets that end within six months.
+    IMAGETRUST_TARGETS_LIFE_DAYS: "1095",
     // No load balancer has to turn away first.
     IMAGETRUST_HEALTH_WAIT_MS: "0",
     IMAGETRUST_DRAIN_GRACE_MS: "2000",

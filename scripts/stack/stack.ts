@@ -9,6 +9,8 @@ import { type LocalService, startLocalService } from "./service.ts";
 export interface LocalStack {
   readonly notary: LocalNotary;
   readonly service: LocalService;
+  /** Resolves when PostgreSQL is gone, whoever ended it; the others are started again when they die. */
+  readonly ended: Promise<void>;
   /** Ends all of it in order; what was committed is kept. */
   stop(): Promise<void>;
 }
@@ -32,5 +34,5 @@ export async function startStack(directory: string): Promise<LocalStack> {
   });
   started.defer(() => service.stop());
   const running = started.move();
-  return { notary, service, stop: () => running.disposeAsync() };
+  return { notary, service, ended: postgres.ended, stop: () => running.disposeAsync() };
 }

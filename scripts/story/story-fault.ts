@@ -1,9 +1,9 @@
-/** The story did not go as it must; the message says where and why. */
+/** The story did not go as it must; the message says what was wrong, for a person. */
 export class StoryFault extends Error {
   override readonly name = "StoryFault";
 }
 
-/** Throws StoryFault, "`what`.", unless the claim holds. */
-export function require(claim: boolean, what: string): asserts claim {
-  if (!claim) throw new StoryFault(`${what}.`);
+/** Throws StoryFault with the sentence unless the claim holds. */
+export function insist(claim: boolean, otherwise: string): asserts claim {
+  if (!claim) throw new StoryFault(otherwise);
 }

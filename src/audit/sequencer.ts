@@ -36,8 +36,6 @@ export interface Sequencer {
   admit(): void;
 }
 
-/** How often an idle sequencer looks; between looks it is rung for. */
-const pollMs = 500;
 /** While records wait, a standby looks this often, and takes over when the log has not grown for `patienceMs`. */
 const standbyMs = 50;
 const patienceMs = 500;
@@ -45,15 +43,21 @@ const patienceMs = 500;
 const gatherMs = 10;
 const catchUpMs = 1_000;
 
-/** Makes a sequencer that does nothing yet. */
-export function createSequencer(database: Database, log: Pick<Logger, "warn">, now: () => Date): Sequencer {
-  return new LogSequencer(database, log, now);
+/** Makes a sequencer that does nothing yet. When idle it looks every `pollMs`; between looks it is rung for. */
+export function createSequencer(
+  database: Database,
+  log: Pick<Logger, "warn">,
+  now: () => Date,
+  pollMs = 500,
+): Sequencer {
+  return new LogSequencer(database, log, now, pollMs);
 }
 
 class LogSequencer implements Sequencer {
   readonly #database: Database;
   readonly #log: Pick<Logger, "warn">;
   readonly #now: () => Date;
+  readonly #pollMs: number;
   readonly #bell = createBell();
   readonly #lag = createLag();
   readonly #stopping = new AbortController();
@@ -64,10 +68,11 @@ class LogSequencer implements Sequencer {
   #still: { readonly size: bigint; readonly since: number } | undefined;
   #growth = Promise.withResolvers<void>();
 
-  constructor(database: Database, log: Pick<Logger, "warn">, now: () => Date) {
+  constructor(database: Database, log: Pick<Logger, "warn">, now: () => Date, pollMs: number) {
     this.#database = database;
     this.#log = log;
     this.#now = now;
+    this.#pollMs = pollMs;
   }
 
   start(): void {
@@ -114,7 +119,7 @@ class LogSequencer implements Sequencer {
       const began = performance.now();
       const dueMs = await this.#work(first).catch((error: unknown) => {
         this.#log.warn({ err: error }, "The audit sequencer failed and tries again.");
-        return pollMs;
+        return this.#pollMs;
       });
       if (dueMs === 0) continue;
       await this.#bell.wait(dueMs);
@@ -129,7 +134,7 @@ class LogSequencer implements Sequencer {
     if (!first) {
       if (reading.waiting === undefined) {
         this.#still = undefined;
-        return pollMs;
+        return this.#pollMs;
       }
       if (this.#epoch === undefined && !(await this.#isAbandoned(reading))) return standbyMs;
     }

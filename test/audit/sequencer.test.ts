@@ -71,6 +71,11 @@ describe("the sequencer", () => {
     const moved = [await sequencer.sequenceOnce(), await sequencer.sequenceOnce(), await sequencer.sequenceOnce()];
     assert.deepEqual(moved, [1_024, 1_024, 452]);
     assert.equal((await checkLog(app)).size, 2_500);
+    const order = await app.rows<{ occurred_at: Date }>("select occurred_at from audit.entry order by idx");
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a.occurred_at.getTime() - b.occurred_at.getTime()),
+    );
   });
 
   test("moves a batch of the longest records without holding more than a few megabytes of them", async () => {
@@ -124,14 +129,21 @@ describe("the sequencer", () => {
   test("wakes on commit, and an idle replica's records are moved by the active one", async () => {
     const { app, sequencer: make } = await openLog();
     const log = strictLog();
-    const [older, newer] = [make({ log }), make({ log })];
+    // Too rare a look to help: only hints move these records.
+    const [older, newer] = [make({ log, pollMs: 60_000 }), make({ log, pollMs: 60_000 })];
     older.start();
     await until(async () => (await epochOf(app)) === 1n, "the first took over");
     newer.start();
     await until(async () => (await epochOf(app)) === 2n, "the second took over");
+    await until(async () => (await listeners(app)) === 2, "both listen");
+    await until(() => isQuiet(app), "both wait");
+    await appendAll(app, [sampleDraft()]);
+    newer.wake();
+    await until(async () => (await sizeOf(app)) === 1n, "the active one moved it at once");
+    await until(() => isQuiet(app), "both wait again");
     await appendAll(app, [sampleDraft()]);
     await older.catchUp(AbortSignal.timeout(5_000));
-    assert.equal((await checkLog(app)).size, 1);
+    assert.equal((await checkLog(app)).size, 2);
     assert.equal(await epochOf(app), 2n, "the active one was told; nobody had to take over");
     await Promise.all([older.stop(), newer.stop()]);
     assert.deepEqual(log.complaints, []);
@@ -166,4 +178,24 @@ describe("the sequencer", () => {
 async function epochOf(db: Database): Promise<bigint> {
   const row = await db.row<{ epoch: bigint }>("select epoch from audit.log_state");
   return row?.epoch ?? -1n;
+}
+
+async function sizeOf(db: Database): Promise<bigint> {
+  return (await db.row<{ size: bigint }>("select size from audit.log_state"))?.size ?? -1n;
+}
+
+async function listeners(db: Database): Promise<number> {
+  const rows = await db.rows(
+    "select from pg_stat_activity where datname = current_database() and state = 'idle' and query like 'listen%'",
+  );
+  return rows.length;
+}
+
+/** Whether nobody but the asker has run a statement for a while: every sequencer waits to be rung. */
+async function isQuiet(db: Database): Promise<boolean> {
+  const busy = await db.row(
+    `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+       and state_change > clock_timestamp() - interval '150 ms'`,
+  );
+  return busy === undefined;
 }

@@ -28,7 +28,10 @@ export async function prepareBareCollection(
   return {
     gun,
     initialize: async () => {
-      const [snapshot, timestamp] = await Promise.all([bare.serverKey(gun, "snapshot"), bare.serverKey(gun, "timestamp")]);
+      const [snapshot, timestamp] = await Promise.all([
+        bare.serverKey(gun, "snapshot"),
+        bare.serverKey(gun, "timestamp"),
+      ]);
       await bare.post(gun, encodeMultipart([rootFile({ root, targets, snapshot, timestamp }), first]));
     },
     readySigned: (version, now) => encodeMultipart([targetsFile(targets, version, now)]),
@@ -50,5 +53,8 @@ function targetsFile({ key, privateKey }: Signer, version: number, teams: readon
     roles: roles.map((role) => ({ name: role.name, keyIds: role.keys.map(tufKeyIdOf), threshold: 1, paths: [""] })),
   });
   const sig = sign("sha256", payload, { key: privateKey, dsaEncoding: "ieee-p1363" });
-  return { role: targetsRole as RoleName, bytes: envelopeOf(payload, [{ keyId: tufKeyIdOf(key), method: "ecdsa", sig }]) };
+  return {
+    role: targetsRole as RoleName,
+    bytes: envelopeOf(payload, [{ keyId: tufKeyIdOf(key), method: "ecdsa", sig }]),
+  };
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Pool } from "undici";
 import type { Gun } from "../../src/names.ts";
-import { type MultipartBody } from "../../src/notary/multipart.ts";
+import type { MultipartBody } from "../../src/notary/multipart.ts";
 import { parseServerKey, type TufKey } from "../../src/tuf/key.ts";
 
 /** Requests straight to notary-server over connections that are kept: the least that any publication takes. */

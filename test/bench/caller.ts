@@ -27,14 +27,19 @@ export interface Caller {
   close(): void;
 }
 
+const connectMs = 30_000;
 const deadlineMs = 120_000;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
+/** Connects and resolves when calls can be made. */
 export async function openCaller({ address, caFile, certFile, keyFile }: Address): Promise<Caller> {
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => readFile(file)));
   const client = new Client(address, credentials.createSsl(ca ?? null, key ?? null, cert ?? null), {
     "grpc.use_local_subchannel_pool": 1,
     "grpc.max_receive_message_length": 64 * 1024 * 1024,
+  });
+  await new Promise<void>((resolve, reject) => {
+    client.waitForReady(Date.now() + connectMs, (error) => (error === undefined ? resolve() : reject(error)));
   });
   const ask = <Request, Response>(
     path: string,

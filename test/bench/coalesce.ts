@@ -1,5 +1,5 @@
-import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { type Outcome, PublicationState } from "../../gen/imagetrust/v1/change.ts";
+import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { type Gun, roleOf, targetsRole, timestampRole } from "../../src/names.ts";
 import { parseTimestamp } from "../../src/tuf/envelope.ts";
 import type { BareNotary } from "./bare-notary.ts";

@@ -48,7 +48,11 @@ export async function layField(
 }
 
 /** The delegations that Notary shows now: the canonical form of each role with the number of its keys. */
-export async function delegationsOn(bare: BareNotary, gun: Gun, file = "targets.json"): Promise<ReadonlyMap<RoleName, number>> {
+export async function delegationsOn(
+  bare: BareNotary,
+  gun: Gun,
+  file = "targets.json",
+): Promise<ReadonlyMap<RoleName, number>> {
   const bytes = await bare.read(gun, file);
   if (bytes === undefined) return new Map();
   return new Map(parseTargets(bytes).content.roles.map((role) => [role.name, role.keyIds.length]));

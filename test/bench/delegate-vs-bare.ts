@@ -39,7 +39,9 @@ export const delegateVsBare: Measure = defineMeasure({
             gun: collection.gun,
             upload: collection.readySigned(round + 2, teams.slice(0, round + 2)),
           }));
-          return await rateOf(collections, () => share(ready, [site.bare], (bare, { gun, upload }) => bare.post(gun, upload)));
+          return await rateOf(collections, () =>
+            share(ready, [site.bare], (bare, { gun, upload }) => bare.post(gun, upload)),
+          );
         },
       );
       const [ours, bare] = [field.ours[0], field.bare[0]];

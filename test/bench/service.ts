@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { startDaemon } from "../../scripts/stack/daemon.ts";
 import { openDevelopment } from "../../src/development.ts";
 import { freePort } from "../../src/free-port.ts";
-import { startDaemon } from "../stack/daemon.ts";
 import { makeFolder, projectRoot, removeFolder } from "../stack/folder.ts";
 import type { TestNotary } from "../stack/notary.ts";
 import type { TestPostgres } from "../stack/postgres.ts";

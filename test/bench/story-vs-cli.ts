@@ -48,8 +48,7 @@ async function tellStory(measure: string, site: Site, { loops, pairs, repositori
           rateOf(repositories, () =>
             share(gunsOf("ours", round), callers, (caller, gun) => initialize(caller, gun, [team])),
           ),
-        (round) =>
-          rateOf(repositories, () => share(gunsOf("cli", round), owners, (owner, gun) => owner.tell(gun))),
+        (round) => rateOf(repositories, () => share(gunsOf("cli", round), owners, (owner, gun) => owner.tell(gun))),
         async (round) => {
           const ready = gunsOf("bare", round).map((gun) => prepareBareCollection(site.bare, gun, [team]));
           const collections = await Promise.all(ready);

@@ -67,10 +67,14 @@ export const teamChangeVsBare: Measure = defineMeasure({
     }),
 });
 
-const lookAgainMs = 100;
+const lookAgainMs = 250;
 
 async function submitEverywhere(caller: Caller, member: string, pem: string, repositories: number): Promise<void> {
-  const { outcome } = await caller.call(TeamServiceService.submitCertificate, { member, pem, options: noWait });
+  const { outcome } = await caller.call(TeamServiceService.submitCertificate, {
+    member,
+    certificatePem: pem,
+    options: noWait,
+  });
   const id = outcome?.rollout?.id ?? "";
   for (;;) {
     const { rollout } = await caller.call(DelegationServiceService.getRollout, { id, pageSize: 1 });

@@ -26,7 +26,7 @@ export async function makeTeam(caller: Caller, name: string, members: number = u
     const member = `${name}-${number}`;
     await caller.call(TeamServiceService.addMember, { team: name, member });
     const { certificatePem: pem } = await makeIdentity(member);
-    await caller.call(TeamServiceService.submitCertificate, { member, pem });
+    await caller.call(TeamServiceService.submitCertificate, { member, certificatePem: pem });
     certificates.push(pem);
   }
   return { id, certificates };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,14 +64,21 @@ test("what is broken, foreign or about to end is made anew, and nothing else", a
   for (const file of ["certFile", "keyFile"] as const) {
     writeFileSync(clients.admin[file], readFileSync(foreign.clients.admin[file]));
   }
+  const serverBefore = readFileSync(tls.certFile, "utf8");
+  await openDevelopment(data, now);
+  const issuer = new X509Certificate(authority).publicKey;
+  for (const client of Object.values(clients)) {
+    const certificate = new X509Certificate(readFileSync(client.certFile));
+    assert.ok(
+      certificate.verify(issuer) && certificate.checkPrivateKey(createPrivateKey(readFileSync(client.keyFile))),
+    );
+  }
+  assert.equal(readFileSync(tls.certFile, "utf8"), serverBefore);
+
   const nearEnd = new Date(now.getTime() + 350 * 86_400_000);
   await openDevelopment(data, nearEnd);
   assert.equal(readFileSync(tls.clientCaFile, "utf8"), authority);
-  const [admin, viewer] = [clients.admin, clients.viewer].map(
-    (files) => new X509Certificate(readFileSync(files.certFile)),
-  );
   const server = new X509Certificate(readFileSync(tls.certFile));
   assert.ok(server.validToDate > new Date(nearEnd.getTime() + 300 * 86_400_000));
-  for (const client of [admin, viewer]) assert.ok(client?.verify(new X509Certificate(authority).publicKey));
   assert.equal(statSync(clients.viewer.keyFile).mode & 0o777, 0o600);
 });

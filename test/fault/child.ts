@@ -1,12 +1,27 @@
-/** A replica in a process of its own: publishes what is due, and dies of kill -9 at the step it was told, if any. */
+/**
+ * A replica in a process of its own: publishes what is due, says each step it reaches, and at the step it was told dies of kill -9 or
+ * falls asleep until it is woken with SIGCONT.
+ */
 import { openReplica, type ReplicaOptions } from "../trust/house.ts";
 
-const { dieAt, ...options } = JSON.parse(process.argv[2] ?? "{}") as ReplicaOptions & { readonly dieAt?: string };
+interface ChildOptions extends ReplicaOptions {
+  readonly dieAt?: string;
+  readonly sleepAt?: string;
+}
+
+const { dieAt, sleepAt, ...options } = JSON.parse(process.argv[2] ?? "{}") as ChildOptions;
+const say = (line: string): Promise<void> =>
+  new Promise((resolve) => process.stdout.write(`${line}\n`, () => resolve()));
+let slept = false;
 const replica = openReplica({
   ...options,
-  atStep: (step) => {
+  atStep: async (step) => {
     if (step === dieAt) process.kill(process.pid, "SIGKILL");
+    await say(step);
+    if (step !== sleepAt || slept) return;
+    slept = true;
+    process.kill(process.pid, "SIGSTOP");
   },
 });
 await replica.core.publisher.start();
-process.stdout.write("ready\n");
+await say("ready");

@@ -16,9 +16,16 @@ export interface Asked {
 
 /**
  * What is done with a request. `swallow`: Notary answers, and nobody hears it; `cut`: the connection breaks as soon as the request
- * was passed on; `drop`: it breaks and nothing is passed on; an answer of our own: Notary never sees the request.
+ * was passed on; `drop`: it breaks and nothing is passed on; an answer of our own: Notary never sees the request; `meanwhile`: Notary
+ * answers, and something else happens before the answer is passed on.
  */
-export type Deed = "forward" | "swallow" | "cut" | "drop" | { readonly status: number; readonly body: string };
+export type Deed =
+  | "forward"
+  | "swallow"
+  | "cut"
+  | "drop"
+  | { readonly status: number; readonly body: string }
+  | { readonly meanwhile: () => Promise<unknown> };
 
 /** A man in the middle between the service and the real notary-server: TLS ends here and begins again. */
 export interface NotaryProxy {
@@ -47,7 +54,9 @@ export async function startNotaryProxy(notary: Pick<TestNotary, "url" | "caFile"
     const one = askedOf(from);
     asked.push(one);
     const deed = await proxy.rule(one);
-    if (typeof deed === "object") return answer(to, deed.status, { "content-type": "application/json" }, deed.body);
+    if (typeof deed === "object" && "status" in deed) {
+      return answer(to, deed.status, { "content-type": "application/json" }, deed.body);
+    }
     if (deed === "drop") return cut(to);
     const passed = passOn(notary.url, agent, from, body);
     if (deed === "cut") {
@@ -56,6 +65,7 @@ export async function startNotaryProxy(notary: Pick<TestNotary, "url" | "caFile"
     }
     const { status, headers, bytes } = await passed;
     if (deed === "swallow") return cut(to);
+    if (typeof deed === "object") await deed.meanwhile();
     answer(to, status, headers, bytes);
   };
   server.listen(0, "127.0.0.1");

@@ -125,9 +125,7 @@ async function postRefused(gun: string): Promise<void> {
     { gun },
   );
   assert.equal(parts.length, 1);
-  const answer = await house.core.trust.notaries
-    .byName("main")
-    .upload(gunOf(gun), parts, new AbortController().signal);
+  const answer = await house.core.trust.notaries.byName("main").upload(gunOf(gun), parts, new AbortController().signal);
   assert.equal(answer.kind, "ACCEPTED");
 }
 

@@ -37,10 +37,7 @@ for (const [index, { name, deeds }] of losses.entries()) {
   test(`an upload ${name} is one landed publication`, async () => {
     const { house, replica } = proxied;
     const gun = `dtr.example.org/swallow/answer-${index}`;
-    for (const change of [
-      () => initialize(replica.core, gun, ["qa"]),
-      () => delegateTo(replica.core, gun, "ops"),
-    ]) {
+    for (const change of [() => initialize(replica.core, gun, ["qa"]), () => delegateTo(replica.core, gun, "ops")]) {
       const meddling = meddle(gun, isUpload, deeds);
       const { outcome } = await change();
       assert.equal(outcome.state, "PUBLISHED", outcome.publications[0]?.detail);

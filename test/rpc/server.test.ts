@@ -4,9 +4,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { Client, credentials, makeGenericClientConstructor, type ServiceError, status } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
-import { protoPath } from "grpc-health-check";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import type { TeamServiceClient } from "../../gen/imagetrust/v1/team.ts";
 import { createAuthority, type Identity, issueIdentity } from "../../src/x509/authority.ts";
 import { until } from "./fixtures.ts";
@@ -140,64 +138,6 @@ test("new certificates and authorities are taken up without a restart; a pair th
   assert.equal(stale, "closed", "the old authority counts no more, also not by resumption");
 });
 
-test("health follows database and signing, and Watch tells every change", async () => {
-  const check = healthClient();
-  after(() => check.close());
-  await assert.rejects(check.status("no.such.Service"), { code: status.NOT_FOUND });
-  assert.equal(await check.status(""), "NOT_SERVING", "nothing was reported yet");
-  const seen: string[] = [];
-  const watch = check.watch("imagetrust.v1.TeamService", seen);
-  after(() => watch.cancel());
-  await until(() => seen.length === 1);
-  const team = "imagetrust.v1.TeamService";
-  const audit = "imagetrust.v1.AuditService";
-  for (const [conditions, whole, changing, reading] of [
-    [{ database: true, signing: true }, "SERVING", "SERVING", "SERVING"],
-    [{ database: true, signing: false }, "SERVING", "NOT_SERVING", "SERVING"],
-    [{ database: true, signing: true }, "SERVING", "SERVING", "SERVING"],
-    [{ database: false, signing: true }, "NOT_SERVING", "NOT_SERVING", "NOT_SERVING"],
-  ] as const) {
-    server.health.report(conditions);
-    assert.deepEqual(
-      [await check.status(""), await check.status(team), await check.status(audit)],
-      [whole, changing, reading],
-    );
-  }
-  await until(() => seen.length === 5);
-  assert.deepEqual(seen, ["NOT_SERVING", "SERVING", "NOT_SERVING", "SERVING", "NOT_SERVING"]);
-});
-
-test("reflection lists the services and knows their symbols", async () => {
-  const reflection = loadSync("reflection/v1/reflection.proto", {
-    includeDirs: [
-      `${import.meta.dirname}/../../node_modules/@grpc/reflection/build/proto/grpc`,
-      `${import.meta.dirname}/../../node_modules/@grpc/reflection/build/proto`,
-    ],
-  });
-  const Reflection = makeGenericClientConstructor(
-    reflection["grpc.reflection.v1.ServerReflection"] as never,
-    "Reflection",
-  );
-  const client = new Reflection(server.address, server.credentialsOf(server.admin)) as unknown as Client & {
-    serverReflectionInfo(): NodeJS.ReadWriteStream & { write(message: object): void };
-  };
-  after(() => client.close());
-  const ask = (question: object) =>
-    new Promise<Record<string, never>>((resolve, reject) => {
-      const stream = client.serverReflectionInfo();
-      stream.once("data", resolve).once("error", reject);
-      stream.write(question);
-      stream.end();
-    });
-  const listed = JSON.stringify(await ask({ listServices: "" }));
-  for (const name of ["TrustService", "TeamService", "DelegationService", "AuditService"]) {
-    assert.match(listed, new RegExp(`imagetrust\\.v1\\.${name}"`));
-  }
-  assert.match(listed, /grpc\.health\.v1\.Health/);
-  const symbol = JSON.stringify(await ask({ fileContainingSymbol: "imagetrust.v1.TeamService" }));
-  assert.match(symbol, /fileDescriptorProto/);
-});
-
 function tlsOf(identity: Identity): ConnectionOptions {
   return {
     ca: server.authority.certificatePem,
@@ -218,26 +158,4 @@ function tlsOutcome(options: ConnectionOptions, bytes = Buffer.alloc(0), to = se
     socket.once("secureConnect", () => socket.write(bytes));
     socket.resume();
   });
-}
-
-function healthClient() {
-  const definition = loadSync(protoPath, { enums: String })["grpc.health.v1.Health"];
-  const Health = makeGenericClientConstructor(definition as never, "Health");
-  const client = new Health(server.address, server.credentialsOf(server.admin)) as unknown as Client & {
-    check(request: object, done: (error: ServiceError | null, answer: { status: string }) => void): void;
-    watch(request: object): NodeJS.ReadableStream & { cancel(): void };
-  };
-  return {
-    close: () => client.close(),
-    status: (service: string) =>
-      new Promise<string>((resolve, reject) => {
-        client.check({ service }, (error, answer) => (error ? reject(error) : resolve(answer.status)));
-      }),
-    watch: (service: string, seen: string[]) => {
-      const stream = client.watch({ service });
-      stream.on("data", (answer: { status: string }) => seen.push(answer.status));
-      stream.on("error", () => undefined);
-      return stream;
-    },
-  };
 }

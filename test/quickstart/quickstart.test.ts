@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { unzipSync } from "fflate";
+import { projectRoot } from "../../scripts/stack/project.ts";
+import { promises } from "../../scripts/story/chapter.ts";
+import { shellWord } from "../../scripts/story/narrator.ts";
+import { makeFolder, removeFolder } from "../stack/folder.ts";
+import { nobodyLeftIn, type Started, start } from "./processes.ts";
+
+let folder: string;
+/** With characters that a shell must see quoted. */
+let directory: string;
+
+before(async () => {
+  folder = await makeFolder("quickstart");
+  directory = join(folder, "it's here");
+  await mkdir(join(folder, "home"));
+});
+after(() => removeFolder(folder));
+
+function quickstart(...options: readonly string[]): Started {
+  const program = join(projectRoot, "scripts/quickstart");
+  return start([program, "--data-dir", directory, ...options], join(folder, "home"));
+}
+
+async function passes(run: Started): Promise<void> {
+  assert.equal(await run.ended, 0, run.output());
+  for (const promise of promises) assert.ok(run.output().includes(`✔ ${promise}\n`), promise);
+  await nobodyLeftIn(directory);
+}
+
+test("an empty data directory is enough for the whole story", async (context) => {
+  const run = quickstart("--once");
+  await passes(run);
+  assert.match(run.output(), /^PUBLISHED: live on Notary\.$/m);
+  context.diagnostic(durationOf(run));
+});
+
+test("the service stays up, answers as printed, and all of it ends when the script is killed with -9", async () => {
+  const run = quickstart();
+  await run.untilPrinted("Ctrl-C ends all of it");
+  const printed = (beginning: string) => new RegExp(`^  (${beginning} .*)$`, "m").exec(run.output())?.[1] ?? "";
+  const type = async (line: string) => {
+    const env = { PATH: "/usr/bin:/bin", HOME: join(folder, "home") };
+    return (await promisify(execFile)("bash", ["-euc", `${printed("source")}\n${line}`], { env })).stdout;
+  };
+  assert.match(await type(printed("imagetrust trust")), /^State +IN_SYNC$/m);
+  assert.equal(JSON.parse(await type(printed("buf curl"))).trust.state, "COLLECTION_STATE_IN_SYNC");
+  assert.match(await type(await postingAsMember("alice")), /^200 /m);
+
+  const other = quickstart("--once");
+  assert.equal(await other.ended, 1);
+  assert.match(other.output(), /is in use by process \d+; .*choose another data directory/);
+  assert.match(await type(printed("imagetrust trust")), /^State +IN_SYNC$/m);
+
+  process.kill(run.pid, "SIGKILL");
+  await run.ended;
+  await nobodyLeftIn(directory);
+});
+
+/** What the outsider tries in vain, done by a member: that Notary refuses it must not lie in how it is made or sent. */
+async function postingAsMember(member: string): Promise<string> {
+  const own = join(directory, "story", member);
+  const bundle = unzipSync(await readFile(join(own, `ucp-bundle-${member}.zip`)));
+  await writeFile(join(own, "cert.pem"), bundle["cert.pem"] ?? "");
+  const files = [join(directory, "story/onlooker/config.json"), join(own, "cert.pem"), join(own, "signing/key.pem")];
+  const program = join(projectRoot, "scripts/story/post-raw.ts");
+  const what = [
+    "dtr.example.org/dev/nginx",
+    "raw",
+    join(own, "signing/manifest.json"),
+    "targets/releases",
+    "targets/qa",
+  ];
+  return ["node", program, ...files, ...what].map(shellWord).join(" ");
+}
+
+test("a later run takes up the same data directory and passes again", async (context) => {
+  const run = quickstart("--once");
+  await passes(run);
+  assert.match(run.output(), /^UNCHANGED: nothing to publish\.\n\nAn earlier run/m);
+  context.diagnostic(durationOf(run));
+});
+
+test("Ctrl-C in the midst of the story ends everything", async () => {
+  const run = quickstart("--once");
+  await run.untilPrinted("$ imagetrust team create");
+  process.kill(run.pid, "SIGINT");
+  assert.equal(await run.ended, 130);
+  await nobodyLeftIn(directory);
+});
+
+test("a run with a step removed exits 1 and says what is missing", async () => {
+  const program = [process.execPath, join(import.meta.dirname, "without-a-step.ts"), directory, "publish"];
+  const run = start(program, join(folder, "home"));
+  assert.equal(await run.ended, 1);
+  assert.match(run.output(), /^The story failed\. "list the tags": 1\.\d is not listed under targets\/releases\.$/m);
+  await nobodyLeftIn(directory);
+});
+
+test("a wrong option is a usage error", async () => {
+  const run = quickstart("--twice");
+  assert.equal(await run.ended, 2);
+  assert.match(run.output(), /^usage: scripts\/quickstart /m);
+});
+
+function durationOf(run: Started): string {
+  return /All of it went as it must, in .*$/m.exec(run.output())?.[0] ?? "";
+}
