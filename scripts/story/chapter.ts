@@ -25,5 +25,7 @@ export interface Step {
 
 export interface Chapter {
   readonly title: string;
+  /** What one must know to follow. */
+  readonly opening: string;
   readonly steps: readonly Step[];
 }

@@ -1,40 +1,29 @@
-import type { LocalService } from "../stack/service.ts";
 import { shellWord } from "./narrator.ts";
 import type { Scene } from "./scene.ts";
 
 /** What one types to go on from here, line by line as a shell takes it. */
 export function howToCall({ cast, stack, environment }: Scene): string {
   const { service, notary } = stack;
-  const request = `'{"gun": "${cast.gun}"}'`;
-  return `
-Everything goes on running. In another terminal:
+  const request = `-d '{"gun": "${cast.gun}"}'`;
+  const method = "imagetrust.v1.TrustService/GetTrust";
+  return `Everything goes on running. In another terminal:
 
   source ${shellWord(environment.path)}
 
-  # the imagetrust command
+  # with the imagetrust command
   imagetrust trust get ${cast.gun}
   imagetrust --help
 
-  # buf curl; the service tells it the schema
-  buf curl ${bufFlags(service)} -d ${request} https://${service.address}/imagetrust.v1.TrustService/GetTrust
+  # with buf, which learns the schema from the service
+  buf curl --protocol grpc --cacert "$IMAGETRUST_CA" --cert "$IMAGETRUST_CERT" --key "$IMAGETRUST_KEY" ${request} "https://$IMAGETRUST_ADDRESS/${method}"
 
-  # grpcurl
-  grpcurl ${grpcurlFlags(service)} -d ${request} ${service.address} imagetrust.v1.TrustService/GetTrust
+  # with grpcurl
+  grpcurl -cacert "$IMAGETRUST_CA" -cert "$IMAGETRUST_CERT" -key "$IMAGETRUST_KEY" ${request} "$IMAGETRUST_ADDRESS" ${method}
 
-  metrics  ${service.metricsUrl}
-  notary   ${notary.url}  (authority: ${notary.caFile})
-  log      ${service.logFile}
+  a viewer's certificate  ${service.clients.viewer.certFile}
+  Notary                  ${notary.url}, its authority ${notary.caFile}
+  metrics                 ${service.metricsUrl}
+  log                     ${service.logFile}
 
-Ctrl-C ends all of it; the next run takes up where this one ends.
-`;
-}
-
-function bufFlags({ caFile, clients }: LocalService): string {
-  const { certFile, keyFile } = clients.admin;
-  return `--protocol grpc --cacert ${shellWord(caFile)} --cert ${shellWord(certFile)} --key ${shellWord(keyFile)}`;
-}
-
-function grpcurlFlags({ caFile, clients }: LocalService): string {
-  const { certFile, keyFile } = clients.admin;
-  return `-cacert ${shellWord(caFile)} -cert ${shellWord(certFile)} -key ${shellWord(keyFile)}`;
+Ctrl-C ends all of it; the next run takes up where this one ends.`;
 }

@@ -5,6 +5,8 @@ import { insist } from "./story-fault.ts";
 /** The team and its certificates first; then everything about trust is one command and one publication. */
 export const initializeAndDelegate: Chapter = {
   title: "Collect the team's certificates, initialize trust for a repository and delegate it",
+  opening: `Two people of the team have downloaded their client bundles: zip files with a certificate and its private key.
+Of these imagetrust is given the certificates. What it then makes of them on Notary is one publication.`,
   steps: [
     {
       name: "say where imagetrust is",

@@ -4,6 +4,7 @@ import { insist } from "./story-fault.ts";
 /** What imagetrust published, seen with the tool that team members have. */
 export const listDelegations: Chapter = {
   title: "The notary client shows the delegation",
+  opening: "UCP looks for a team's keys in two roles, targets/releases and the team's own. Notary has them in both.",
   steps: [
     {
       name: "list the delegations",

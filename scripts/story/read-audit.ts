@@ -7,6 +7,7 @@ import { insist } from "./story-fault.ts";
 /** Who tries what is not theirs is refused, and whoever asks later can read all of it. */
 export const readAudit: Chapter = {
   title: "A viewer cannot delegate, and the audit log tells who did what",
+  opening: "Callers are known by their client certificates, and policies say what each may do.",
   steps: [
     { name: "try to delegate as a viewer", keeps: "a viewer may not delegate", play: delegateAsViewer },
     { name: "list the records", keeps: "the audit log tells all of it, the refusal included", play: listRecords },

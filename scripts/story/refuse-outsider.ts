@@ -8,6 +8,7 @@ import { insist } from "./story-fault.ts";
 /** Somebody with a client bundle of the same UCP tries to sign without being in the team. */
 export const refuseOutsider: Chapter = {
   title: "Somebody who was not delegated cannot sign",
+  opening: "A client bundle alone is not enough: what counts is that the repository was delegated to its key.",
   steps: [
     {
       name: "try with the notary client",

@@ -94,8 +94,11 @@ function seconds(since: number): string {
 /** Ends the run at the first signal; a second one ends this process at once, and what it started with it. */
 function interruption(run: Run): Promise<number> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => resolve(run.isTold ? exitCodes.ok : exitCodes.interrupted));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        process.stdout.write("\nEnding everything.\n");
+        resolve(run.isTold ? exitCodes.ok : exitCodes.interrupted);
+      });
     }
   });
 }

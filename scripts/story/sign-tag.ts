@@ -8,6 +8,8 @@ import { insist } from "./story-fault.ts";
 /** A member types what `member setup` printed, and everybody sees the tag. */
 export const signTag: Chapter = {
   title: "A member of the team signs a tag with the notary client",
+  opening: `The signer gets a configuration that pins the repository's root, and the commands to type; the private key never
+leaves the signer's folder. An image is signed by its manifest.`,
   steps: [
     { name: "print what the signer needs", play: printSetup },
     { name: "import the private key", play: importKey },
@@ -73,6 +75,9 @@ async function askDocker({ onlooker, stack, cast, tag, digest, narrator, folder 
     narrator.tell("Skipped: there is no docker client with `docker trust` in the path.");
     return;
   }
+  narrator.tell(
+    "docker looks for Notary's authority in $DOCKER_CONFIG/tls/<host:port>/ca.crt; it needs no daemon for this.",
+  );
   await configureDocker(`${folder}/onlooker/docker`, stack.notary);
   onlooker.export("DOCKER_CONFIG", `${folder}/onlooker/docker`);
   onlooker.export("DOCKER_CONTENT_TRUST_SERVER", stack.notary.url);

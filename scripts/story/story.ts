@@ -13,8 +13,9 @@ export const story: readonly Chapter[] = [initializeAndDelegate, listDelegations
 /** Plays every step in order. Throws StoryFault at the first that fails, and at the end for promises that were not kept. */
 export async function tellStory(chapters: readonly Chapter[], scene: Scene): Promise<void> {
   const open = new Set<StoryPromise>(promises);
-  for (const { title, steps } of chapters) {
+  for (const { title, opening, steps } of chapters) {
     scene.narrator.chapter(title);
+    scene.narrator.tell(opening);
     for (const step of steps) {
       try {
         await step.play(scene);

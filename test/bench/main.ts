@@ -58,7 +58,8 @@ function orderOf(args: readonly string[]): Order | undefined {
 
 async function run({ chosen, json, form, profiles }: Order): Promise<void> {
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
-  const site = await openSite({ profiles });
+  const nodeOptions = profiles === undefined ? undefined : `--cpu-prof --cpu-prof-dir=${profiles}`;
+  const site = await openSite({ nodeOptions });
   try {
     if (!json) console.log(tableHead);
     for (const measure of chosen) {

@@ -23,11 +23,11 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts `imagetrust serve` and waits until it is ready. With `profiles`, its CPU profile is written there when it ends. */
+/** Starts `imagetrust serve` and waits until it is ready. `nodeOptions` are flags for its Node, such as those of a profile. */
 export async function startService(
   notary: TestNotary,
   postgres: TestPostgres,
-  profiles: string | undefined,
+  nodeOptions: string | undefined,
 ): Promise<Service> {
   const folder = await makeFolder("bench-service");
   const dataDirectory = join(folder, "data");
@@ -48,7 +48,7 @@ export async function startService(
       IMAGETRUST_NOTARY_SERVERS: JSON.stringify([
         { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
       ]),
-      ...(profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` }),
+      ...(nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions }),
     },
     logFile: join(folder, "service.log"),
     isReady: async () => (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).ok,

@@ -16,7 +16,7 @@ export interface Site {
 }
 
 /** Notary and the service have a cluster each, as they would have in production. */
-export async function openSite(options: { readonly profiles: string | undefined }): Promise<Site> {
+export async function openSite(options: { readonly nodeOptions: string | undefined }): Promise<Site> {
   const notaryPostgres = await startPostgres({ durable: true });
   const notary = await startNotary(notaryPostgres);
   const postgres = await startPostgres({ durable: true });
@@ -25,7 +25,7 @@ export async function openSite(options: { readonly profiles: string | undefined 
     notary,
     bare,
     withService: async (work) => {
-      const service = await startService(notary, postgres, options.profiles);
+      const service = await startService(notary, postgres, options.nodeOptions);
       try {
         return await work(service);
       } finally {

@@ -7,6 +7,8 @@ import { projectRoot } from "../../scripts/stack/project.ts";
 /** A program of the quickstart, as a user starts it. */
 export interface Started {
   readonly pid: number;
+  /** Ends it with -9 if it still runs. */
+  kill(): void;
   /** What it has printed so far, on both streams. */
   output(): string;
   /** Waits until it has printed the text; throws with its output if it ends before. */
@@ -24,7 +26,9 @@ export function start(program: readonly string[], home: string): Started {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
-  const heard = (text: string) => void (output += text);
+  const heard = (text: string): void => {
+    output += text;
+  };
   child.stdout.setEncoding("utf8").on("data", heard);
   child.stderr.setEncoding("utf8").on("data", heard);
   let isOver = false;
@@ -37,6 +41,7 @@ export function start(program: readonly string[], home: string): Started {
   });
   return {
     pid: child.pid ?? 0,
+    kill: () => void child.kill("SIGKILL"),
     output: () => output,
     ended,
     untilPrinted: async (text) => {

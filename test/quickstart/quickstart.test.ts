@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { promisify } from "node:util";
 import { unzipSync } from "fflate";
 import { projectRoot } from "../../scripts/stack/project.ts";
@@ -20,11 +20,23 @@ before(async () => {
   directory = join(folder, "it's here");
   await mkdir(join(folder, "home"));
 });
+afterEach(async () => {
+  for (const run of runs.splice(0)) run.kill();
+  await nobodyLeftIn(directory);
+});
 after(() => removeFolder(folder));
+
+const runs: Started[] = [];
 
 function quickstart(...options: readonly string[]): Started {
   const program = join(projectRoot, "scripts/quickstart");
-  return start([program, "--data-dir", directory, ...options], join(folder, "home"));
+  return begin([program, "--data-dir", directory, ...options]);
+}
+
+function begin(program: readonly string[]): Started {
+  const run = start(program, join(folder, "home"));
+  runs.push(run);
+  return run;
 }
 
 async function passes(run: Started): Promise<void> {
@@ -54,10 +66,10 @@ test("the service stays up, answers as printed, and all of it ends when the scri
 
   const other = quickstart("--once");
   assert.equal(await other.ended, 1);
-  assert.match(other.output(), /is in use by process \d+; .*choose another data directory/);
+  assert.match(other.output(), /is in use by process [\d, ]+; .*choose another data directory/);
   assert.match(await type(printed("imagetrust trust")), /^State +IN_SYNC$/m);
 
-  process.kill(run.pid, "SIGKILL");
+  run.kill();
   await run.ended;
   await nobodyLeftIn(directory);
 });
@@ -65,8 +77,8 @@ test("the service stays up, answers as printed, and all of it ends when the scri
 /** What the outsider tries in vain, done by a member: that Notary refuses it must not lie in how it is made or sent. */
 async function postingAsMember(member: string): Promise<string> {
   const own = join(directory, "story", member);
-  const bundle = unzipSync(await readFile(join(own, `ucp-bundle-${member}.zip`)));
-  await writeFile(join(own, "cert.pem"), bundle["cert.pem"] ?? "");
+  const { "cert.pem": certificate = "" } = unzipSync(await readFile(join(own, `ucp-bundle-${member}.zip`)));
+  await writeFile(join(own, "cert.pem"), certificate);
   const files = [join(directory, "story/onlooker/config.json"), join(own, "cert.pem"), join(own, "signing/key.pem")];
   const program = join(projectRoot, "scripts/story/post-raw.ts");
   const what = [
@@ -96,7 +108,7 @@ test("Ctrl-C in the midst of the story ends everything", async () => {
 
 test("a run with a step removed exits 1 and says what is missing", async () => {
   const program = [process.execPath, join(import.meta.dirname, "without-a-step.ts"), directory, "publish"];
-  const run = start(program, join(folder, "home"));
+  const run = begin(program);
   assert.equal(await run.ended, 1);
   assert.match(run.output(), /^The story failed\. "list the tags": 1\.\d is not listed under targets\/releases\.$/m);
   await nobodyLeftIn(directory);

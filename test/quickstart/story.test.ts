@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { Writable } from "node:stream";
 import { after, before, test } from "node:test";
 import { type LocalStack, startStack } from "../../scripts/stack/stack.ts";
 import { promises } from "../../scripts/story/chapter.ts";
 import { createNarrator, type Narrator } from "../../scripts/story/narrator.ts";
-import { type Scene, seedCast, setScene } from "../../scripts/story/scene.ts";
+import { type Scene, setScene } from "../../scripts/story/scene.ts";
 import { story, tellStory } from "../../scripts/story/story.ts";
 import { makeFolder, removeFolder } from "../stack/folder.ts";
 import { without } from "./without.ts";

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -88,6 +90,25 @@ test("a Notary kept in a folder is the same one after a stop", async () => {
   await writer.mustRun("addhash", "-p", "dtr.example.org/dev/again", "v1", "42", "--sha256", hash);
   assert.match(await writer.mustRun("list", "dtr.example.org/dev/again"), /v1/);
   await second.stop();
+  await writer.remove();
+  await removeFolder(directory);
+});
+
+test("a Notary whose port was taken in the meantime moves to another with all it has", async () => {
+  const directory = await makeFolder("moved-notary");
+  const first = await startNotary(postgres, { directory });
+  const writer = await makeNotaryCli(first);
+  await writer.mustRun("init", "-p", "dtr.example.org/dev/moved");
+  await first.stop();
+  const squatter = createServer().listen(Number(new URL(first.url).port), "127.0.0.1");
+  await once(squatter, "listening");
+  const second = await startNotary(postgres, { directory });
+  assert.notEqual(second.url, first.url);
+  const reader = await makeNotaryCli(second);
+  assert.match(await reader.mustRun("list", "dtr.example.org/dev/moved"), /No targets present/);
+  squatter.close();
+  await second.stop();
+  await reader.remove();
   await writer.remove();
   await removeFolder(directory);
 });

@@ -1,0 +1,3 @@
+module example.org/delegate
+
+go 1.23
