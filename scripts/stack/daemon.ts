@@ -79,19 +79,21 @@ class SupervisedDaemon implements Daemon {
   async #spawn(): Promise<void> {
     const { program, args, env, logFile } = this.#options;
     const log = await open(logFile, "a", 0o600);
+    if (!this.#wanted) return await log.close();
     // Its own process group: a Ctrl-C at the terminal reaches us first, and we end it in order.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...args], {
       env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...env },
       stdio: ["ignore", log.fd, log.fd],
       detached: true,
     });
-    await log.close();
     this.#child = child;
+    // Listen before anything is awaited: a program can end at once.
     this.#ended = new Promise((resolve) => {
       child.once("error", () => resolve());
       child.once("exit", () => resolve());
     });
     this.#reviving = this.#ended.then(() => this.#revive());
+    await log.close();
   }
 
   async #revive(): Promise<void> {

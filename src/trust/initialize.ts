@@ -6,10 +6,11 @@ import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
 import { quietPlan } from "../changes/plan.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
-import { type Gun, rootRole, type TeamId, targetsRole, timestampRole } from "../names.ts";
+import { type Gun, rootRole, type TeamId, targetsRole } from "../names.ts";
 import type { DisplayName } from "../teams/display-name.ts";
 import type { Labels } from "../teams/labels.ts";
 import { verifyAbsence } from "../tuf/verify.ts";
+import { readAbsence } from "./absence.ts";
 import { type Collection, findCollection, insertCollection, lockCollectionOf } from "./collection-store.ts";
 import { insertDelegation, readDesired } from "./delegation-store.ts";
 import { describe, planOf, requireFits } from "./planner.ts";
@@ -44,8 +45,7 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
   const server = room.notaries.serverFor(request.gun, request.notary === "" ? undefined : request.notary);
   const keyBackend = backendOf(room, request);
   requireRoomInReleases(request.teams, request.releasesPaths, (at) => `teams[${at}].paths`);
-  const held = await findCollection(room.changing.database, request.gun);
-  if (held === undefined || held.state === "DELETED") await requireAbsent(room, server.name, request.gun, call.signal);
+  if (!(await isHeld(room, request.gun))) await requireAbsent(room, server.name, request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const granted = await lockGrantedTeams(tx, request.teams, now);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
@@ -76,20 +76,23 @@ function backendOf(room: TrustRoom, request: InitializeTrust): string {
   });
 }
 
-/** Reads Notary before anything is decided: absent means 404 for 1.root.json, 2.root.json and timestamp.json. */
+/**
+ * Reads Notary before anything is decided: absent means 404 for 1.root.json, 2.root.json and timestamp.json. What is found there may
+ * have been published here in the meantime; then the repeat is judged by what was decided.
+ */
 async function requireAbsent(room: TrustRoom, notary: string, gun: Gun, signal: AbortSignal): Promise<void> {
-  const server = room.notaries.byName(notary);
-  const [root1, root2, timestamp] = await Promise.all([
-    server.readVersion(gun, rootRole, 1, signal),
-    server.readVersion(gun, rootRole, 2, signal),
-    server.readCurrent(gun, timestampRole, signal),
-  ]);
-  if (verifyAbsence({ root1, root2, timestamp }) === undefined) return;
+  if (verifyAbsence(await readAbsence(room.notaries.byName(notary), gun, signal)) === undefined) return;
+  if (await isHeld(room, gun)) return;
   throw new Fault(
     "FOREIGN_TRUST",
     `${gun} already has trust on Notary that was not made here. Nothing was touched; adopt it, or delete it there first.`,
     { metadata: { gun, notary } },
   );
+}
+
+async function isHeld(room: TrustRoom, gun: Gun): Promise<boolean> {
+  const held = await findCollection(room.changing.database, gun);
+  return held !== undefined && held.state !== "DELETED";
 }
 
 async function decided(

@@ -3,6 +3,7 @@ import type { NotaryServer } from "../notary/server.ts";
 import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTimestamp } from "../tuf/envelope.ts";
 import type { TufKey } from "../tuf/key.ts";
 import { type ObservedFiles, type Verdict, verifyAbsence, verifyCollection } from "../tuf/verify.ts";
+import { readAbsence } from "./absence.ts";
 import type { Collection } from "./collection-store.ts";
 import { collectionKeys } from "./key-store.ts";
 import { delegationRolesOf, namedHash, sha256Of } from "./newest-files.ts";
@@ -134,16 +135,15 @@ async function lookForNothing(
   { id, gun, incarnation }: Collection,
   signal: AbortSignal,
 ): Promise<Sight> {
-  const [first, second, timestamp] = await Promise.all([
-    server.readVersion(gun, rootRole, 1, signal),
-    server.readVersion(gun, rootRole, 2, signal),
-    server.readCurrent(gun, timestampRole, signal),
-  ]);
+  const reads = await readAbsence(server, gun, signal);
   const known = await knownFiles(room.database, id, incarnation);
-  const foreign = verifyAbsence({ root1: first, root2: second, timestamp }, known);
+  const foreign = verifyAbsence(reads, known);
   if (foreign === undefined) return undefined;
   const ours = (await collectionKeys(room.database, id, incarnation)).find((key) => key.role === "root");
-  if (ours !== undefined && [first, second].some((bytes) => isRootSignedBy(bytes, ours.key, ours.tufKeyId))) {
+  if (
+    ours !== undefined &&
+    [reads.root1, reads.root2].some((bytes) => isRootSignedBy(bytes, ours.key, ours.tufKeyId))
+  ) {
     return {
       kind: "DATABASE_BEHIND",
       detail: `Notary holds a root of ${gun} that our own key signed and this database does not know: the database was restored from an older backup. Restore the newer one, or recover from Notary.`,

@@ -56,13 +56,14 @@ export interface AbsenceReads {
 }
 
 /**
- * FOREIGN_TRUST unless Notary holds nothing for the GUN; undefined = absent. A first root of ours that is on its way and is found
- * there, as `known` tells it (see Pins), is not foreign either.
+ * FOREIGN_TRUST unless Notary holds nothing for the GUN; undefined = absent. Roots of ours that landed meanwhile, as `known` tells
+ * them (see Pins), are not foreign either.
  */
 export function verifyAbsence(reads: AbsenceReads, known: Pins["known"] = new Map()): Finding | undefined {
   const { root1, root2, timestamp } = reads;
-  const ours = root1 !== undefined && recognise(known, "root", 1, root1) === "ours" && root2 === undefined;
-  if (ours || (root1 === undefined && root2 === undefined && timestamp === undefined)) return undefined;
+  if (root1 === undefined && root2 === undefined && timestamp === undefined) return undefined;
+  const isOurs = (version: number, bytes: Buffer) => recognise(known, "root", version, bytes) === "ours";
+  if (root1 !== undefined && isOurs(1, root1) && (root2 === undefined || isOurs(2, root2))) return undefined;
   return { kind: "FOREIGN_TRUST", detail: "Notary already holds trust for this repository that we did not make." };
 }
 

@@ -96,32 +96,33 @@ describe("the sequencer", () => {
     const { app, sequencer: make } = await openLog();
     const log = strictLog();
     const sequencers = [make({ log }), make({ log })];
+    const moved = [0, 0];
+    const bothTookPart = () => moved.every((count) => count > 0);
+    const patience = Date.now() + 30_000;
     const appended = Promise.all(
-      Array.from({ length: 4 }, (_, writer) =>
-        appendAll(
-          app,
-          Array.from({ length: 50 }, (_, i) => sampleDraft({ eventType: `w${writer}.n${i}.v1` })),
-        ),
-      ),
+      Array.from({ length: 4 }, async (_, writer) => {
+        let n = 0;
+        while (n < 50 || (!bothTookPart() && Date.now() < patience)) {
+          await appendAll(app, [sampleDraft({ eventType: `w${writer}.n${n++}.v1` })]);
+        }
+        return n;
+      }),
     );
     const finish = new AbortController();
-    const race = sequencers.map(async (sequencer) => {
-      let moved = 0;
-      while (!finish.signal.aborted) moved += await sequencer.sequenceOnce();
-      return moved;
+    const race = sequencers.map(async (sequencer, at) => {
+      while (!finish.signal.aborted) moved[at] = (moved[at] ?? 0) + (await sequencer.sequenceOnce());
     });
-    await appended;
+    const written = await appended;
     await until(async () => (await app.row("select from audit.intake limit 1")) === undefined, "all was sequenced");
     finish.abort();
-    const moved = await Promise.all(race);
-    assert.ok(Math.min(...moved) > 0, `both took part: ${moved.join(" and ")}`);
+    await Promise.all(race);
+    assert.ok(bothTookPart(), `both took part: ${moved.join(" and ")}`);
     const { types } = await checkLog(app);
-    assert.equal(types.length, 200);
-    for (let writer = 0; writer < 4; writer++) {
+    for (const [writer, count] of written.entries()) {
       const own = types.filter((type) => type.startsWith(`w${writer}.`));
       assert.deepEqual(
         own,
-        Array.from({ length: 50 }, (_, i) => `w${writer}.n${i}.v1`),
+        Array.from({ length: count }, (_, i) => `w${writer}.n${i}.v1`),
       );
     }
   });

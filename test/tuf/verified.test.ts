@@ -92,12 +92,15 @@ test("trust may only be initialized where Notary holds nothing", () => {
   }
 });
 
-test("a first root of ours that has landed is not foreign; one of others is, and so is a second", () => {
+test("roots of ours that have landed are not foreign; those of others are, whichever of the two they are", () => {
   const known = new Map([["1.root", digestOf(root1)]]);
   const landed = { root1, root2: undefined, timestamp: healthyWalk.timestamp };
   assert.equal(verifyAbsence(landed, known), undefined);
   assert.equal(verifyAbsence({ ...landed, root1: rootFile(1) }, known)?.kind, "FOREIGN_TRUST");
   assert.equal(verifyAbsence({ ...landed, root2 }, known)?.kind, "FOREIGN_TRUST");
+  const knownBoth = new Map([...known, ["2.root", digestOf(root2)]]);
+  assert.equal(verifyAbsence({ ...landed, root2 }, knownBoth), undefined);
+  assert.equal(verifyAbsence({ ...landed, root1: rootFile(1), root2 }, knownBoth)?.kind, "FOREIGN_TRUST");
 });
 
 test("pins that are no metadata are our own damage, and said so", () => {
