@@ -130,8 +130,16 @@ function endsSoon(timestampEndsAt: Date | null, now: Date): boolean {
   return timestampEndsAt !== null && timestampEndsAt.getTime() < now.getTime() + 60_000;
 }
 
+/** Whoever waited because Notary could not be reached need not wait any longer. */
 async function noteVerified(room: PublisherRoom, id: bigint): Promise<void> {
-  await room.database.run("update collections set verified_at = :now where id = :id", { id, now: room.now() });
+  const reached = "pending_reason is not distinct from 'NOTARY_UNREACHABLE'";
+  await room.database.run(
+    `update collections set verified_at = :now, attempts = case when ${reached} then 0 else attempts end,
+       next_attempt_at = case when ${reached} then '-infinity' else next_attempt_at end,
+       last_answer = case when ${reached} then null else last_answer end,
+       pending_reason = nullif(pending_reason, 'NOTARY_UNREACHABLE') where id = :id`,
+    { id, now: room.now() },
+  );
 }
 
 /** What is left of an upload: its owner died, or it waited for its back-off. */

@@ -1,9 +1,10 @@
+import type { RecordDraft } from "../audit/record.ts";
 import type { BlockReason } from "../changes/outcome.ts";
 import type { Transaction } from "../database.ts";
 import { type Collection, lockCollection } from "./collection-store.ts";
-import { publicationRecord, recordedUpload } from "./publication-record.ts";
+import { endUpload } from "./end-upload.ts";
 import { type PublisherRoom, publisherCall } from "./publisher-room.ts";
-import { closeUpload, openUpload, uploadDelegations, uploadParts } from "./upload-store.ts";
+import { openUpload } from "./upload-store.ts";
 
 /**
  * Stops publishing for a collection until Notary shows again what we published, or a person decides. What was prepared but never
@@ -27,23 +28,10 @@ export async function block(
        where id = :collectionId`,
       { reason, detail, now, collectionId },
     );
-    await room.append(
-      tx,
-      publisherCall("block", signal),
-      {
-        eventType: "trust.blocked.v1",
-        stage: "RESULT",
-        severity: "ALERT",
-        subject: { type: "gun", id: collection.gun },
-        about: [],
-        result: "FAILED_PRECONDITION",
-        resultReason: reason,
-        gun: collection.gun,
-        change: { before: collection.blockReason, after: reason, diff: [detail] },
-        publication: undefined,
-      },
-      now,
-    );
+    const change = { before: collection.blockReason, after: reason, diff: [detail] };
+    const told = { severity: "ALERT", result: "FAILED_PRECONDITION", reason, change } as const;
+    const record = blockRecord(collection, "trust.blocked.v1", told);
+    await room.append(tx, publisherCall("block", signal), record, now);
     return collection;
   });
   if (blocked === undefined) return;
@@ -56,33 +44,45 @@ export async function unblock(room: PublisherRoom, collectionId: bigint, signal:
   const freed = await room.database.transaction(async (tx) => {
     const collection = await lockCollection(tx, collectionId);
     if (collection === undefined || collection.blockReason === null) return undefined;
-    await tx.run(
-      `update collections set block_reason = null, block_detail = null, blocked_at = null, attempts = 0,
-         next_attempt_at = '-infinity', pending_reason = null, last_answer = null where id = :collectionId`,
-      { collectionId },
-    );
-    await room.append(
-      tx,
-      publisherCall("unblock", signal),
-      {
-        eventType: "trust.unblocked.v1",
-        stage: "RESULT",
-        severity: "NOTICE",
-        subject: { type: "gun", id: collection.gun },
-        about: [],
-        result: "OK",
-        resultReason: "",
-        gun: collection.gun,
-        change: { before: collection.blockReason, after: null, diff: ["Notary shows again what was published"] },
-        publication: undefined,
-      },
-      room.now(),
-    );
+    await endBlock(tx, room, collection, "Notary shows again what was published", signal);
     return collection;
   });
   if (freed === undefined) return;
   room.log.info({ gun: freed.gun, reason: freed.blockReason }, "collection unblocked");
   room.signals.notify(collectionId);
+}
+
+/** Ends the block of a collection, with its record. The collection's row is locked. */
+export async function endBlock(
+  tx: Transaction,
+  room: PublisherRoom,
+  collection: Collection,
+  why: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await tx.run(
+    `update collections set block_reason = null, block_detail = null, blocked_at = null, attempts = 0,
+       next_attempt_at = '-infinity', pending_reason = null, last_answer = null where id = :id`,
+    { id: collection.id },
+  );
+  const change = { before: collection.blockReason, after: null, diff: [why] };
+  const record = blockRecord(collection, "trust.unblocked.v1", {
+    severity: "NOTICE",
+    result: "OK",
+    reason: "",
+    change,
+  });
+  await room.append(tx, publisherCall("unblock", signal), record, room.now());
+}
+
+function blockRecord(
+  { gun }: Collection,
+  eventType: string,
+  told: Pick<RecordDraft, "severity" | "result" | "change"> & { readonly reason: string },
+): RecordDraft {
+  const { reason, ...rest } = told;
+  const subject = { type: "gun", id: gun } as const;
+  return { eventType, stage: "RESULT", subject, about: [], resultReason: reason, gun, publication: undefined, ...rest };
 }
 
 /** Cancels the open upload if it was never armed: provably none of its bytes left. The collection's row is locked. */
@@ -95,16 +95,5 @@ export async function cancelUnsent(
 ): Promise<void> {
   const upload = await openUpload(tx, collection.id);
   if (upload === undefined || upload.state === "SENT") return;
-  const now = room.now();
-  if (!(await closeUpload(tx, upload.id, "CANCELLED", ["PREPARED", "READY"], now))) return;
-  const parts = await uploadParts(tx, upload.id);
-  const signed = parts.some((part) => part.envelopeSha256 !== null);
-  const recorded = recordedUpload(upload, parts, await uploadDelegations(tx, upload.id));
-  const detail = `${signed ? "signed, never sent" : "never signed, never sent"}: ${why}`;
-  await room.append(
-    tx,
-    publisherCall("cancel", signal),
-    publicationRecord(collection.gun, "cancelled", recorded, detail),
-    now,
-  );
+  await endUpload(tx, room, collection, upload, "CANCELLED", why, signal);
 }

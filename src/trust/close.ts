@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
+import type { BlockReason } from "../changes/outcome.ts";
 import type { Transaction } from "../database.ts";
 import type { RoleName } from "../names.ts";
 import { parseTargets } from "../tuf/envelope.ts";
 import { canonicalKeyIdOf, tufKeyIdOf } from "../tuf/key.ts";
+import { endBlock } from "./block.ts";
 import { type Collection, lockCollection } from "./collection-store.ts";
+import { endUpload } from "./end-upload.ts";
 import type { Tip } from "./newest-files.ts";
 import { publicationRecord, recordedUpload } from "./publication-record.ts";
 import { insertPublishedParts, rememberSeen } from "./published-store.ts";
@@ -49,7 +52,7 @@ export async function closeLanded(
     const [, , isDirty] = await Promise.all([
       insertPublishedParts(tx, of, files, now),
       rememberSeen(tx, collection.id, upload.incarnation, [landed.tip.timestamp, landed.tip.snapshot], now),
-      advanceCollection(tx, room, collection, upload, parts, now),
+      advanceCollection(tx, room, collection, upload, parts, now, signal),
       room.append(tx, publisherCall("close", signal), record, now),
     ]);
     return { isDirty };
@@ -74,6 +77,7 @@ async function advanceCollection(
   upload: Upload,
   parts: readonly SignedPart[],
   now: Date,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const root = parts.find((part) => part.role === "root");
   const targets = parts.find((part) => part.role === "targets");
@@ -87,7 +91,6 @@ async function advanceCollection(
        published_generation = greatest(published_generation, :generation), published_at = :now, verified_at = :now,
        dirty_since = case when generation <= :generation then null else dirty_since end,
        attempts = 0, next_attempt_at = '-infinity', pending_reason = null, last_answer = null,
-       block_reason = null, block_detail = null, blocked_at = null,
        renew_at = (select min(p.expires_at - interval '1 millisecond' *
            case p.role when 'root' then cast(:rootThirdMs as float8) else cast(:targetsThirdMs as float8) end)
          from (select distinct on (role) role, expires_at from published_parts
@@ -117,8 +120,14 @@ async function advanceCollection(
   );
   const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, collection.id, targets.envelope, now);
   await Promise.all([collectionRow, delegationRows, keyRows]);
+  if (collection.blockReason !== null && endsWithLanding.has(collection.blockReason)) {
+    await endBlock(tx, room, collection, "what was refused or could not be read has landed", signal);
+  }
   return collection.generation > upload.toGeneration;
 }
+
+/** Blocks that only said how an upload fared. Any other says what Notary shows, and ends when a full look finds nothing. */
+const endsWithLanding: ReadonlySet<BlockReason> = new Set(["REJECTED", "UNREADABLE", "SNAPSHOT_WEDGED"] as const);
 
 /** Ends the keys that the landed targets file no longer names, and begins those it names anew. */
 async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Buffer, now: Date): Promise<void> {
@@ -151,24 +160,13 @@ async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Bu
 /** Closes an upload as LOST or REJECTED, with its record; false when it was closed before. */
 export async function closeUnlanded(
   room: PublisherRoom,
-  { upload, parts, delegations }: Cargo,
+  { upload }: Pick<Cargo, "upload">,
   to: "LOST" | "REJECTED",
   detail: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   return await room.database.transaction(async (tx) => {
     const collection = await lockCollection(tx, upload.collectionId);
-    if (collection === undefined) return false;
-    const now = room.now();
-    if (!(await closeUpload(tx, upload.id, to, to === "LOST" ? ["SENT", "REJECTED"] : ["SENT"], now))) return false;
-    const recorded = recordedUpload(upload, parts, delegations);
-    const event = to === "LOST" ? "lost" : "rejected";
-    await room.append(
-      tx,
-      publisherCall("close", signal),
-      publicationRecord(collection.gun, event, recorded, detail),
-      now,
-    );
-    return true;
+    return collection !== undefined && (await endUpload(tx, room, collection, upload, to, detail, signal));
   });
 }

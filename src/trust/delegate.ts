@@ -20,7 +20,7 @@ import { type NewestOf, requireDelegationEtag } from "./guard-reading.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
-import { lockGrantedTeams, lockKnownTeam, requireRoomInReleases } from "./team-grants.ts";
+import { lockGrantedTeams, lockKnownTeam, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 import { noSuchTrust } from "./trust-view.ts";
 
 export interface Delegate {
@@ -43,12 +43,13 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
   const newest = await room.guards.beforeDelegating(request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     // The team's row is locked before the collection's, and what stands in either is read behind both locks.
-    const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request], now), lockDecided(tx, request.gun)]);
+    const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request]), lockDecided(tx, request.gun)]);
     const { collection, rows } = locked;
     const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
     requireRoomInReleases([request], collection.releasesPaths, () => "paths");
     if (held !== undefined && isSame(held, request)) return unchanged(collection, request, "delegation.delegated.v1");
+    requireSigners(granted, now);
 
     const generation = collection.generation + 1n;
     const inReleases = !request.excludeFromReleases;

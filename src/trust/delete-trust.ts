@@ -9,10 +9,11 @@ import type { Gun } from "../names.ts";
 import { cancelUnsent } from "./block.ts";
 import { type Collection, lockCollectionOf, markDeleted } from "./collection-store.ts";
 import { endDelegations } from "./delegation-store.ts";
+import { endUpload } from "./end-upload.ts";
 import { recordedTrust } from "./initialize.ts";
 import type { TrustRoom } from "./room.ts";
-import { trustEtag } from "./trust-view.ts";
-import { openUpload } from "./upload-store.ts";
+import { requireTrustEtag } from "./trust-view.ts";
+import { openUpload, rejectedUploads } from "./upload-store.ts";
 
 export interface DeleteTrust {
   readonly gun: Gun;
@@ -31,11 +32,7 @@ export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTr
       throw new Fault("NOT_FOUND", `There is no trust for ${request.gun}.`, { metadata: { gun: request.gun } });
     }
     if (collection.state === "DELETED") return decided(request, undefined);
-    if (request.options.etag !== "" && request.options.etag !== trustEtag(collection)) {
-      throw new Fault("ETAG_MISMATCH", "The trust has changed since it was read; read it again and decide anew.", {
-        metadata: { etag: trustEtag(collection) },
-      });
-    }
+    requireTrustEtag(request.options, collection);
     const landed = await tx.row(
       "select 1 from published_parts where collection_id = :id and incarnation = :incarnation limit 1",
       { id: collection.id, incarnation: collection.incarnation },
@@ -53,6 +50,10 @@ export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTr
         `The first publication of ${request.gun} was sent and may land; wait until GetTrust says what became of it.`,
         { metadata: { gun: request.gun } },
       );
+    }
+    // What was refused may land for all we know; it would be foreign to the next life.
+    for (const upload of await rejectedUploads(tx, collection.id, collection.incarnation)) {
+      await endUpload(tx, parts, collection, upload, "LOST", "the collection was deleted", call.signal);
     }
     await endDelegations(tx, collection.id, collection.generation + 1n, now);
     await markDeleted(tx, collection.id, now);

@@ -118,6 +118,7 @@ async function undecided(
   );
   // Somebody else found the evidence while this process waited: what it saw is out of date.
   if (noted === undefined) return "LATER";
+  room.metrics.undecided(answer.kind);
   room.log.warn(
     { gun: collection.gun, upload: upload.id, answer: answer.kind, detail: text },
     "upload not yet decided",
@@ -134,7 +135,9 @@ async function undecided(
   }
   if (answer.kind === "MISSING_SERVER_KEY" && collection.rootVersion === 0) {
     if ((await refetchServerKeys(room, collection, signal)) === "REPLACED") {
-      await closeUnlanded(room, cargo, "REJECTED", `${text}; its keys were fetched again`, signal);
+      if (await closeUnlanded(room, cargo, "REJECTED", `${text}; its keys were fetched again`, signal)) {
+        room.metrics.ended("rejected");
+      }
       return "REJECTED";
     }
   }

@@ -8,14 +8,15 @@ import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import { type Gun, rootRole, type TeamId, targetsRole } from "../names.ts";
 import type { DisplayName } from "../teams/display-name.ts";
-import type { Labels } from "../teams/labels.ts";
+import { areSameLabels, type Labels, labelsFromJson } from "../teams/labels.ts";
 import { verifyAbsence } from "../tuf/verify.ts";
 import { readAbsence } from "./absence.ts";
 import { type Collection, findCollection, insertCollection, lockCollectionOf } from "./collection-store.ts";
 import { insertDelegation, readDesired } from "./delegation-store.ts";
 import { describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
-import { type GrantedTeam, lockGrantedTeams, requireRoomInReleases } from "./team-grants.ts";
+import { type GrantedTeam, lockGrantedTeams, requireRoomInReleases, requireSigners } from "./team-grants.ts";
+import { requireTrustEtag } from "./trust-view.ts";
 
 /** A team to delegate to from the first publication on. */
 export interface TeamGrant {
@@ -47,10 +48,11 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
   requireRoomInReleases(request.teams, request.releasesPaths, (at) => `teams[${at}].paths`);
   if (!(await isHeld(room, request.gun))) await requireAbsent(room, server.name, request.gun, call.signal);
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    const granted = await lockGrantedTeams(tx, request.teams, now);
+    const granted = await lockGrantedTeams(tx, request.teams);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
     const collection = await insertCollection(tx, fresh, now);
     if (collection === undefined) return await alreadyHeld(tx, request);
+    requireSigners(granted, now);
     for (const grant of request.teams) {
       await insertDelegation(
         tx,
@@ -85,7 +87,7 @@ async function requireAbsent(room: TrustRoom, notary: string, gun: Gun, signal: 
   if (await isHeld(room, gun)) return;
   throw new Fault(
     "FOREIGN_TRUST",
-    `${gun} already has trust on Notary that was not made here. Nothing was touched; adopt it, or delete it there first.`,
+    `${gun} already has trust on Notary that was not made here. Nothing was touched; this GUN can be initialized once it is gone there.`,
     { metadata: { gun, notary } },
   );
 }
@@ -174,6 +176,7 @@ type RecordedState = NonNullable<NonNullable<RecordDraft["change"]>["after"]>;
 /** A repeat of what is decided already changes nothing and follows it; anything else is ALREADY_EXISTS. */
 async function alreadyHeld(tx: Transaction, request: InitializeTrust): Promise<Decision> {
   const collection = await lockCollectionOf(tx, request.gun);
+  if (collection !== undefined) requireTrustEtag(request.options, collection);
   if (collection === undefined) throw new Fault("CONFLICT", "Another change won a race; repeat the call.");
   const desired = (await readDesired(tx, [collection])).get(collection.id);
   const same =
@@ -187,6 +190,8 @@ async function alreadyHeld(tx: Transaction, request: InitializeTrust): Promise<D
       ),
     ) &&
     JSON.stringify(collection.releasesPaths) === JSON.stringify(request.releasesPaths) &&
+    (request.displayName === "" || request.displayName === collection.displayName) &&
+    (request.labels.size === 0 || areSameLabels(request.labels, labelsFromJson(collection.labels))) &&
     (request.notary === "" || request.notary === collection.notary) &&
     (request.keyBackend === "" || request.keyBackend === collection.keyBackend);
   if (!same) {

@@ -146,7 +146,7 @@ async function lookForNothing(
   ) {
     return {
       kind: "DATABASE_BEHIND",
-      detail: `Notary holds a root of ${gun} that our own key signed and this database does not know: the database was restored from an older backup. Restore the newer one, or recover from Notary.`,
+      detail: `Notary holds a root of ${gun} that our own key signed and this database does not know: the database was restored from an older backup. Restore the newer one.`,
     };
   }
   return foreign;

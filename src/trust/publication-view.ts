@@ -20,14 +20,29 @@ export async function publicationFor(db: Queryable, collection: Collection, gene
     generation,
     publishedGeneration: collection.publishedGeneration,
     supersededByGeneration: supersededBy,
-    pendingReason: state === "PENDING" ? pendingReasonOf(collection) : "",
+    pendingReason: "",
     blockReason: collection.blockReason ?? "",
     blockedAt: collection.blockedAt ?? undefined,
     detail: detailOf(collection, state),
     roles: await publishedRoles(db, collection),
     publishedAt: collection.publishedAt ?? undefined,
     attempts: collection.attempts,
-    nextAttemptAt: state === "PENDING" ? (collection.nextAttemptAt ?? undefined) : undefined,
+    nextAttemptAt: undefined,
+    ...(state === "PENDING" ? waiting(collection) : {}),
+  };
+}
+
+/** What a publication that is not yet live tells of its waiting. */
+export function waiting(
+  collection: Collection,
+): Pick<Publication, "state" | "pendingReason" | "detail" | "nextAttemptAt"> {
+  const pendingReason = pendingReasonOf(collection);
+  const texts = [remedies[pendingReason] ?? "", collection.lastAnswer ?? ""];
+  return {
+    state: "PENDING",
+    pendingReason,
+    detail: texts.filter((text) => text !== "").join(" "),
+    nextAttemptAt: collection.nextAttemptAt ?? undefined,
   };
 }
 
@@ -43,15 +58,12 @@ const remedies: Readonly<Record<string, string>> = {
 
 function detailOf(collection: Collection, state: Publication["state"]): string {
   if (state === "BLOCKED") return collection.blockDetail ?? "";
-  if (state === "SUPERSEDED") return "A later change undid this one.";
-  if (state !== "PENDING") return "";
-  const remedy = remedies[pendingReasonOf(collection)] ?? "";
-  return [remedy, collection.lastAnswer ?? ""].filter((text) => text !== "").join(" ");
+  return state === "SUPERSEDED" ? "A later change undid this one before it was live." : "";
 }
 
 /**
- * The later generation that undid a published one, or 0. A delegation decided at `generation` must be in the landed content;
- * one ended at `generation` must not be back in it.
+ * The later generation that undid a published one before it was live, or 0. A delegation decided at `generation` was live if any
+ * landed content held it; one ended at `generation` was live if it was gone before the team was delegated to again.
  */
 async function generationThatUndid(db: Queryable, collection: Collection, generation: bigint): Promise<bigint> {
   if (generation === collection.publishedGeneration) return 0n;
@@ -59,10 +71,12 @@ async function generationThatUndid(db: Queryable, collection: Collection, genera
     `select min(by) as by from (
        select d.until_generation as by from delegations d
        where d.collection_id = :id and d.since_generation = :generation and d.until_generation <= :published
+         and d.live_from is null
        union all
        select later.since_generation from delegations d join delegations later
          on later.collection_id = d.collection_id and later.team_id = d.team_id and later.since_generation > :generation
            and later.since_generation <= :published and (later.until_generation is null or later.until_generation > :published)
+           and (d.live_to is null or later.live_from <= d.live_to)
        where d.collection_id = :id and d.until_generation = :generation and not exists (
          select from delegations same where same.collection_id = d.collection_id and same.team_id = d.team_id
            and same.since_generation = :generation)) undone`,

@@ -42,7 +42,9 @@ export function createPublisherMetrics(): PublisherMetrics {
       const rows = await database.rows<{ state: string; reason: string; count: bigint }>(
         `select case when block_reason is null then 'pending' else 'blocked' end as state,
            coalesce(block_reason, pending_reason, 'QUEUED') as reason, count(*) as count
-         from collections where deleted_at is null and (block_reason is not null or generation > published_generation)
+         from collections where deleted_at is null and (block_reason is not null or generation > published_generation or id in (
+           select d.collection_id from teams t join delegations d on d.team_id = t.id
+           where t.revision > t.settled_revision and d.valid_to is null and d.published_revision < t.revision))
          group by 1, 2`,
       );
       const now = rows.map((row) => ({ ...row, count: Number(row.count) }));

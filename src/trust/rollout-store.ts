@@ -38,25 +38,37 @@ export async function insertRollout(
   }
 }
 
+/** Which delegations a rollout `r` with a team `rt` concerns: those in force when it was decided. */
+const belongs =
+  "d.team_id = rt.team_id and d.valid_from <= r.created_at and (d.valid_to is null or d.valid_to > r.created_at)";
+
 /**
- * Each collection of a rollout with its state as of now. A collection belongs to it by the delegations in force when it was decided.
- * PUBLISHED: the revision has landed and what it added is live and what it removed is not; SUPERSEDED: it has landed, but a later
- * change undid it, or the delegation has ended; BLOCKED and PENDING: not yet landed.
+ * Each collection of a rollout with its state as of now. A delegation that was decided anew since, with other paths, carries the
+ * rollout on. PUBLISHED: the revision has landed, with what it added and without what it removed; SUPERSEDED: a later change undid
+ * that before it was live; BLOCKED and PENDING: not yet landed.
  */
 const items = `
   select c.id, c.gun, min(case
-      when d.valid_to is not null and d.published_revision < rt.revision then 4
-      when d.published_revision < rt.revision then case when c.block_reason is not null then 2 else 1 end
-      when d.valid_to is not null then 4
-      when (select count(*) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id and k.live_to is null
-              and k.tuf_key_id = any(rt.keys_added)) < cardinality(rt.keys_added)
-        or exists (select from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id and k.live_to is null
-              and k.tuf_key_id = any(rt.keys_removed)) then 4
+      when now.published < rt.revision then
+        case when not now.is_delegated then 4 when c.block_reason is not null then 2 else 1 end
+      when (select count(distinct k.tuf_key_id) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
+              and k.tuf_key_id = any(rt.keys_added) and (k.live_to is null or k.live_to > r.created_at)) < cardinality(rt.keys_added)
+        or exists (select from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
+              and k.tuf_key_id = any(rt.keys_removed) and k.live_to is null and k.live_from <= r.created_at) then 4
       else 3 end) as rank
   from rollouts r join rollout_teams rt on rt.rollout_id = r.id
-    join delegations d on d.team_id = rt.team_id and d.valid_from <= r.created_at and (d.valid_to is null or d.valid_to > r.created_at)
+    join delegations d on ${belongs}
     join collections c on c.id = d.collection_id
+    cross join lateral (select max(o.published_revision) as published, bool_or(o.valid_to is null) as is_delegated
+      from delegations o where o.collection_id = d.collection_id and o.team_id = d.team_id) now
   where r.id = :id group by c.id, c.gun`;
+
+/** A delegation in force through which a team `rt` of a rollout `r` has not landed yet. */
+const behind = `select from delegations now join collections c on c.id = now.collection_id
+  where now.team_id = rt.team_id and now.valid_to is null and now.published_revision < rt.revision
+    and exists (select from delegations d where d.collection_id = now.collection_id and ${belongs})
+    and not exists (select from delegations o where o.collection_id = now.collection_id and o.team_id = now.team_id
+      and o.published_revision >= rt.revision)`;
 
 const stateOfRank: Readonly<Record<number, PublicationState>> = {
   1: "PENDING",
@@ -126,9 +138,8 @@ export function rolloutTeams(
 /** Whether any collection of the rollout is neither live, superseded nor blocked. A cheap look at indexes only. */
 export async function isRolloutPending(db: Queryable, id: string): Promise<boolean> {
   const row = await db.row(
-    `select 1 from rollout_teams rt join delegations d on d.team_id = rt.team_id and d.published_revision < rt.revision
-       and d.valid_to is null join collections c on c.id = d.collection_id
-     where rt.rollout_id = :id and c.block_reason is null limit 1`,
+    `select 1 from rollouts r join rollout_teams rt on rt.rollout_id = r.id
+     where r.id = :id and exists (${behind} and c.block_reason is null)`,
     { id },
   );
   return row !== undefined;
@@ -141,9 +152,8 @@ export async function settleTeams(db: Queryable, now: Date): Promise<void> {
        select from delegations d where d.team_id = t.id and d.valid_to is null and d.published_revision < t.revision)`,
   );
   await db.run(
-    `update rollouts r set finished_at = :now where r.finished_at is null and not exists (
-       select from rollout_teams rt join delegations d on d.team_id = rt.team_id
-       where rt.rollout_id = r.id and d.valid_to is null and d.published_revision < rt.revision)`,
+    `update rollouts r set finished_at = :now where r.finished_at is null
+       and not exists (select from rollout_teams rt where rt.rollout_id = r.id and exists (${behind}))`,
     { now },
   );
 }

@@ -12,14 +12,10 @@ export interface GrantedTeam {
   readonly certificates: readonly SigningCertificate[];
 }
 
-/**
- * Takes the teams FOR SHARE, so that who may sign for them cannot change before the delegation is decided. Each must exist and
- * have a member with a certificate in force now.
- */
+/** Takes the teams FOR SHARE, so that who may sign for them cannot change before the delegation is decided. Each must exist. */
 export async function lockGrantedTeams(
   tx: Transaction,
   grants: readonly { readonly team: TeamId }[],
-  now: Date,
 ): Promise<ReadonlyMap<TeamId, GrantedTeam>> {
   const ids = grants.map((grant) => grant.team);
   if (ids.length === 0) return new Map();
@@ -31,19 +27,21 @@ export async function lockGrantedTeams(
       if (team === undefined || team.deleted) {
         throw new Fault("NOT_FOUND", `There is no team ${id}; create it first.`, { metadata: { team: id } });
       }
-      const held = certificates.get(id) ?? [];
-      if (!held.some((certificate) => certificate.notAfter > now)) throw noValidCertificate(id);
-      return [id, { revision: team.revision, certificates: held }];
+      return [id, { revision: team.revision, certificates: certificates.get(id) ?? [] }];
     }),
   );
 }
 
-function noValidCertificate(team: TeamId): Fault {
-  return new Fault(
-    "NO_VALID_CERTIFICATE",
-    `No member of team ${team} has a certificate in force; submit one with SubmitCertificate first.`,
-    { metadata: { team } },
-  );
+/** Each team that is newly granted something must have a member with a certificate in force now. */
+export function requireSigners(granted: ReadonlyMap<TeamId, GrantedTeam>, now: Date): void {
+  for (const [team, { certificates }] of granted) {
+    if (certificates.some((certificate) => certificate.notAfter > now)) continue;
+    throw new Fault(
+      "NO_VALID_CERTIFICATE",
+      `No member of team ${team} has a certificate in force; submit one with SubmitCertificate first.`,
+      { metadata: { team } },
+    );
+  }
 }
 
 /** What a team is granted, as far as its place in targets/releases goes. */

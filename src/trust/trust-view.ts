@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import type { ChangeOptions } from "../changes/options.ts";
 import type { Publication, RoleVersion } from "../changes/outcome.ts";
 import { type Listing, type Page, type PageRequest, pageOf, readPageToken } from "../changes/page-token.ts";
 import type { KeyRef, TeamRevision } from "../changes/plan.ts";
@@ -22,7 +23,7 @@ import { currentDelegations } from "./delegation-store.ts";
 import { type Delegation, viewDelegations } from "./delegation-view.ts";
 import { type CollectionKey, collectionKeys } from "./key-store.ts";
 import { gunKey } from "./page-keys.ts";
-import { publicationFor } from "./publication-view.ts";
+import { publicationFor, waiting } from "./publication-view.ts";
 import { newestParts, type SeenFile, seenFiles } from "./published-store.ts";
 
 /** A role as Notary was last seen to hold it; see imagetrust.v1.RoleState. */
@@ -60,6 +61,15 @@ export interface Trust {
 /** The etag of a collection: changes with what is decided about it. */
 export function trustEtag(collection: Collection): string {
   return `${collection.incarnation}.${collection.generation}`;
+}
+
+/** Refuses with ETAG_MISMATCH when the caller insists on another state of the collection. */
+export function requireTrustEtag(options: Pick<ChangeOptions, "etag">, collection: Collection): void {
+  const etag = trustEtag(collection);
+  if (options.etag === "" || options.etag === etag) return;
+  throw new Fault("ETAG_MISMATCH", "The trust has changed since it was read; read it again and decide anew.", {
+    metadata: { etag },
+  });
 }
 
 export function noSuchTrust(gun: Gun): Fault {
@@ -118,10 +128,17 @@ export async function listTrusts(db: Database, filter: CollectionFilter, page: P
   const trusts = await Promise.all(
     items.map(async (collection) => ({
       ...frameOf(collection, collection.derivedState),
-      publication: await publicationFor(db, collection, collection.generation),
+      publication: await newestPublication(db, collection, collection.derivedState),
     })),
   );
   return { items: trusts, nextToken };
+}
+
+/** How far the newest decision has come. Changes of teams raise no generation, so what the state says of them counts besides. */
+async function newestPublication(db: Database, collection: Collection, state: CollectionState): Promise<Publication> {
+  const publication = await publicationFor(db, collection, collection.generation);
+  const waitsForTeam = state === "PENDING" && publication.state === "PUBLISHED";
+  return waitsForTeam ? { ...publication, ...waiting(collection) } : publication;
 }
 
 type Frame = Omit<Trust, "publication">;
@@ -148,9 +165,9 @@ function frameOf(collection: Collection, state: CollectionState): Frame {
 
 async function viewTrust(db: Database, collection: Collection): Promise<Trust> {
   const { id, incarnation } = collection;
-  const [state, publication, keys, parts, seen, rows] = await Promise.all([
-    stateOf(db, id),
-    publicationFor(db, collection, collection.generation),
+  const state = await stateOf(db, id);
+  const [publication, keys, parts, seen, rows] = await Promise.all([
+    newestPublication(db, collection, state),
     collectionKeys(db, id, incarnation),
     newestParts(db, id, incarnation),
     seenFiles(db, id, incarnation),
