@@ -44,7 +44,8 @@ create table sealed_keys(
   nonce bytea not null,
   created_at timestamptz not null,
   unique(gun, role, incarnation, ordinal)
-);`;
+);
+create index sealed_keys_by_kek on sealed_keys(kek_id);`;
 
 const people = `
 create table teams(
@@ -126,6 +127,7 @@ create table collections(
   key_backend text not null,
   state text not null check (state in ('ACTIVE', 'OBSERVED', 'DELETING', 'DELETED')),
   incarnation int not null default 1,
+  first_generation bigint not null default 1,
   display_name text not null default '',
   labels jsonb not null default '{}',
   releases_paths text[] not null default '{""}' check (cardinality(releases_paths) > 0),
@@ -150,6 +152,7 @@ create table collections(
   deleted_at timestamptz,
   check ((state = 'DELETED') = (deleted_at is not null))
 );
+comment on column collections.first_generation is 'generations below it were decided in earlier lives';
 comment on column collections.root_version is 'highest landed, never lowered by a new incarnation';
 create index collections_dirty on collections(dirty_since)
   where generation > published_generation and block_reason is null and deleted_at is null;
@@ -182,9 +185,11 @@ create table seen_files(
   version int not null,
   sha256 bytea not null,
   bytes bytea not null,
+  expires_at timestamptz,
   verified_at timestamptz not null,
   primary key(collection_id, incarnation, role)
 );
+comment on column seen_files.expires_at is 'of timestamps only';
 comment on table seen_files is 'the highest version ever verified of each role that others write';
 
 create table delegations(
@@ -196,6 +201,9 @@ create table delegations(
   since_generation bigint not null,
   until_generation bigint,
   check ((until_generation is null) = (valid_to is null)),
+  since_revision bigint not null,
+  until_revision bigint,
+  check ((until_revision is null) = (valid_to is null)),
   published_revision bigint not null default 0,
   valid_from timestamptz not null,
   valid_to timestamptz,
@@ -204,6 +212,7 @@ create table delegations(
   live_to timestamptz,
   check (live_to >= live_from)
 );
+comment on column delegations.since_revision is 'the team''s when it was decided; clocks of replicas differ, revisions do not';
 create unique index delegations_current on delegations(collection_id, team_id) where valid_to is null;
 create index delegations_behind on delegations(team_id, published_revision) include (collection_id) where valid_to is null;
 create index delegations_by_collection on delegations(collection_id, valid_from);

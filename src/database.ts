@@ -183,10 +183,18 @@ async function once<T>(knex: Knex, work: (tx: Transaction) => Promise<T>, option
     const begin = `begin isolation level ${options.isolation ?? "read committed"} ${mode}`;
     // The first statements leave behind BEGIN without waiting for it: where it fails, on a lost connection or a standby, so do they.
     const begun = together(connection, () => connection.query(begin));
+    let isOver = false;
+    const run: Run = async (sql, bindings) => {
+      // A branch of the work that goes on after another failed must not write outside the transaction.
+      if (isOver) throw new Error("a statement came after the end of its transaction");
+      return await runOn(connection)(sql, bindings);
+    };
     let result: T;
     try {
-      [result] = await Promise.all([work(queryable(runOn(connection)) as Transaction), begun]);
+      [result] = await Promise.all([work(queryable(run) as Transaction), begun]);
+      isOver = true;
     } catch (error) {
+      isOver = true;
       // The first error is the cause; where the rollback fails too, the connection is gone and the server rolls back.
       await connection.query("rollback").catch(() => connection.end().catch(() => undefined));
       throw faultOf(error);

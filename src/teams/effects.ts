@@ -5,6 +5,9 @@ import type { Plan } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { CanonicalKeyId, MemberId, TeamId, TufKeyId } from "../names.ts";
 
+/** Whether people moved, or their certificates did. */
+export type RolloutKind = "TEAM_CHANGE" | "CERTIFICATE_CHANGE";
+
 /** A certificate in force as delegations use it: every certificate of every key that is not revoked, of every current member. */
 export interface SigningCertificate {
   readonly certificateId: string;
@@ -30,27 +33,41 @@ export interface TeamKeyChange {
 /** What a change of a team does to the collections it is delegated on. trust/ implements it; teams/ knows no collection. */
 export interface Effects {
   /**
-   * Before a removal, outside any transaction: reads the newest delegation files of every collection the teams sign, so that
-   * `guard` can judge them. Never throws for an unreachable Notary; `guard` then refuses with GUARD_UNAVAILABLE.
+   * Before a change of keys, outside any transaction: reads the newest delegation files of every collection the teams sign, or only
+   * of those where any of the keys named was live before, so that `guard` can judge them. Never throws for an unreachable Notary;
+   * `guard` then refuses a removal with GUARD_UNAVAILABLE.
    */
-  refresh(teams: readonly TeamId[], signal: AbortSignal): Promise<GuardReading>;
+  refresh(
+    teams: readonly TeamId[],
+    keys: readonly CanonicalKeyId[] | undefined,
+    signal: AbortSignal,
+  ): Promise<GuardReading>;
   /** What would be published; the team rows are locked. */
   plan(tx: Transaction, changes: readonly TeamKeyChange[], now: Date): Promise<Plan>;
-  /** Refuses with WOULD_ORPHAN, WITHOUT_SIGNER or GUARD_UNAVAILABLE unless the options accept it. `reading` is that of `refresh`. */
+  /** Refuses with WOULD_ORPHAN, WOULD_REVIVE, WITHOUT_SIGNER or GUARD_UNAVAILABLE unless the options accept it. `reading` is that of `refresh`. */
   guard(
     tx: Transaction,
     changes: readonly TeamKeyChange[],
     options: ChangeOptions,
-    reading: GuardReading | undefined,
+    reading: GuardReading,
     now: Date,
   ): Promise<void>;
   /** Starts the rollout of the changes, in O(number of teams) rows; no rollout where no collection is concerned. */
-  changed(tx: Transaction, call: Call, changes: readonly TeamKeyChange[], now: Date): Promise<Commitment>;
+  changed(
+    tx: Transaction,
+    call: Call,
+    kind: RolloutKind,
+    changes: readonly TeamKeyChange[],
+    now: Date,
+  ): Promise<Commitment>;
   isDelegated(tx: Transaction, team: TeamId): Promise<boolean>;
   delegationCounts(db: Queryable, teams: readonly TeamId[]): Promise<ReadonlyMap<TeamId, number>>;
 }
 
-/** Which collections' delegation files could not be read just now, by GUN, with the reason. */
+/** What `refresh` saw; trust/ knows more of it. */
 export interface GuardReading {
+  /** The collections whose delegation files could not be read just now, by GUN, with the reason. */
   readonly unreadable: ReadonlyMap<string, string>;
+  /** Whether a collection that is neither there nor unreadable is an obstacle: it was delegated after the reading. */
+  readonly isComplete: boolean;
 }

@@ -5,8 +5,8 @@ import { type Plan, quietPlan } from "../changes/plan.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { CanonicalKeyId, TeamId } from "../names.ts";
-import type { SigningCertificate, TeamKeyChange } from "./effects.ts";
-import type { RemovalReading } from "./removal-reading.ts";
+import type { RolloutKind, SigningCertificate, TeamKeyChange } from "./effects.ts";
+import type { NotaryReading } from "./notary-reading.ts";
 import type { TeamRoom } from "./room.ts";
 import { signingCertificatesOf } from "./signing-certificates-store.ts";
 import { bumpRevisions } from "./team-locks-store.ts";
@@ -17,8 +17,9 @@ export interface KeyChange {
   readonly options: ChangeOptions;
   /** The teams it may touch; they must be locked. */
   readonly teams: readonly TeamId[];
-  /** What was read of Notary before a removal; undefined where nothing is taken away. */
-  readonly reading: RemovalReading | undefined;
+  readonly kind: RolloutKind;
+  /** What was read of Notary before. */
+  readonly reading: NotaryReading;
   readonly now: Date;
 }
 
@@ -47,7 +48,7 @@ export async function changeKeys(
   const after = await signingCertificatesOf(tx, change.teams);
   const moved = change.teams.filter((team) => !isSameSet(before.get(team) ?? [], after.get(team) ?? []));
   if (moved.length === 0) return { plan: quietPlan(summary), commitment: nothingToPublish, words: [], keys: [] };
-  if (change.reading !== undefined) requireRead(change.reading, moved);
+  requireRead(change.reading, moved);
   const revisions = await bumpRevisions(tx, moved, change.now);
   const changes = moved.map((team) => ({
     team,
@@ -56,8 +57,8 @@ export async function changeKeys(
     revision: revisions.get(team) ?? 0n,
   }));
   const plan = await room.effects.plan(tx, changes, change.now);
-  await room.effects.guard(tx, changes, change.options, change.reading?.files, change.now);
-  const commitment = await room.effects.changed(tx, change.call, changes, change.now);
+  await room.effects.guard(tx, changes, change.options, change.reading.files, change.now);
+  const commitment = await room.effects.changed(tx, change.call, change.kind, changes, change.now);
   return { plan, commitment, ...tell(changes) };
 }
 
@@ -66,7 +67,7 @@ function isSameSet(one: readonly SigningCertificate[], other: readonly SigningCe
   return one.length === other.length && one.every((certificate, at) => certificate.tufKeyId === other[at]?.tufKeyId);
 }
 
-function requireRead(reading: RemovalReading, moved: readonly TeamId[]): void {
+function requireRead(reading: NotaryReading, moved: readonly TeamId[]): void {
   if (moved.every((team) => reading.teams.has(team))) return;
   throw new Fault("CONFLICT", "The member joined another team at the same moment; repeat the call.");
 }

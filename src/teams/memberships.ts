@@ -19,9 +19,10 @@ import {
   type StoredMember,
   touchMember,
 } from "./member-store.ts";
+import { readBeforeAddition, readBeforeRemoval } from "./notary-reading.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
-import { readBeforeRemoval } from "./removal-reading.ts";
 import type { TeamRoom } from "./room.ts";
+import { signingKeysOf } from "./signing-certificates-store.ts";
 import { noSuchTeam } from "./team.ts";
 import { lockLivingTeams } from "./team-locks-store.ts";
 import { touchTeam } from "./team-store.ts";
@@ -45,7 +46,8 @@ export interface MembershipChanged {
 
 /**
  * Takes a member into a team and makes the member when it does not exist: all its keys may then sign for the team.
- * A member who is in the team is UNCHANGED; attributes that differ from the member's own are ALREADY_EXISTS.
+ * A member who is in the team is UNCHANGED; attributes that differ from the member's own are ALREADY_EXISTS. A key that signed for
+ * the team before would bring its signatures back: that is refused with WOULD_REVIVE.
  */
 export async function addMember(
   room: TeamRoom,
@@ -53,6 +55,8 @@ export async function addMember(
   request: AddMember,
   options: ChangeOptions,
 ): Promise<MembershipChanged> {
+  const keys = await signingKeysOf(room.changing.database, request.member);
+  const reading = await readBeforeAddition(room, call, [request.team], keys);
   const { outcome } = await makeChange(room.changing, call, options, async (tx, now) => {
     const made = await insertMember(tx, newMemberOf(request), now);
     const member = await lockedMember(tx, request.member);
@@ -60,7 +64,7 @@ export async function addMember(
     requireSameAttributes(request, member);
     await requireLockedTeam(tx, request.team);
     if (member.teams.includes(request.team)) return same(request, member, "is in the team already");
-    const change = { call, options, teams: [request.team], reading: undefined, now };
+    const change = { call, options, teams: [request.team], kind: "TEAM_CHANGE" as const, reading, now };
     const summary = `Member ${member.id} joins team ${request.team}; no key may sign that could not before.`;
     const changed = await changeKeys(room, tx, change, summary, async () => {
       await beginMembership(tx, request.team, member.id, now);
@@ -94,7 +98,7 @@ export async function removeMember(
     requireEtag(options, member.version);
     await requireLockedTeam(tx, request.team);
     if (!member.teams.includes(request.team)) return same(request, member, "is not in the team");
-    const change = { call, options, teams: [request.team], reading, now };
+    const change = { call, options, teams: [request.team], kind: "TEAM_CHANGE" as const, reading, now };
     const summary = `Member ${member.id} leaves team ${request.team}; every key that could sign before still may.`;
     const changed = await changeKeys(room, tx, change, summary, async () => {
       await endMembership(tx, request.team, member.id, now);

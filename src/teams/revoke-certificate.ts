@@ -17,8 +17,8 @@ import { requireEtag } from "./etag.ts";
 import { changeKeys } from "./key-changes.ts";
 import { noSuchMember } from "./member.ts";
 import { findMember, lockMember, touchMember } from "./member-store.ts";
+import { type NotaryReading, readBeforeRemoval, withoutObstacles } from "./notary-reading.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
-import { type RemovalReading, readBeforeRemoval, withoutObstacles } from "./removal-reading.ts";
 import type { TeamRoom } from "./room.ts";
 import { lockKeyForRevocation, revokeKey } from "./signing-key-store.ts";
 import { lockLivingTeams } from "./team-locks-store.ts";
@@ -52,7 +52,7 @@ export async function revokeCertificate(
     const certificates = await findCertificatesOfKey(tx, found.canonicalKeyId);
     if (!saysMore(request.reason, key.revocationReason)) return same(found, certificates);
     const teams = await lockLivingTeams(tx, member.teams);
-    const change = { call, options, teams, reading, now };
+    const change = { call, options, teams, kind: "CERTIFICATE_CHANGE" as const, reading, now };
     const changed = await changeKeys(room, tx, change, summaryOf(found, request), async () => {
       await revokeKey(tx, found.canonicalKeyId, request.reason, now);
       await touchMember(tx, member.id);
@@ -98,7 +98,7 @@ async function readTeamsOf(
   call: Call,
   request: RevokeCertificate,
   found: StoredCertificate,
-): Promise<RemovalReading> {
+): Promise<NotaryReading> {
   const member = found.revokedAt === undefined ? await findMember(room.changing.database, found.member) : undefined;
   const reading = await readBeforeRemoval(room, call, member?.teams ?? []);
   return request.reason === "COMPROMISED" ? withoutObstacles(reading) : reading;

@@ -36,6 +36,17 @@ export async function signingCertificatesOf(
   return certificates;
 }
 
+/** The keys a member may sign with, in whatever team. */
+export async function signingKeysOf(db: Queryable, member: MemberId): Promise<readonly CanonicalKeyId[]> {
+  const rows = await db.rows<{ id: CanonicalKeyId }>(
+    `select distinct k.canonical_key_id as id from certificates c
+     join signing_keys k on k.canonical_key_id = c.canonical_key_id and k.revoked_at is null
+     where c.member_id = :member and c.valid_to is null`,
+    { member },
+  );
+  return rows.map((row) => row.id);
+}
+
 function signingCertificateOf(row: Row): SigningCertificate {
   return {
     certificateId: row.id,

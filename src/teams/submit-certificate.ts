@@ -19,7 +19,8 @@ import {
 import { requireEtag } from "./etag.ts";
 import { changeKeys } from "./key-changes.ts";
 import { noSuchMember } from "./member.ts";
-import { lockMember, touchMember } from "./member-store.ts";
+import { findMember, lockMember, touchMember } from "./member-store.ts";
+import { type NotaryReading, readBeforeAddition } from "./notary-reading.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
 import type { TeamRoom } from "./room.ts";
 import { claimKey } from "./signing-key-store.ts";
@@ -42,6 +43,7 @@ export async function submitCertificate(
   request: SubmitCertificate,
   options: ChangeOptions,
 ): Promise<{ readonly certificate: Certificate | undefined; readonly outcome: Outcome }> {
+  const reading = await readBefore(room, call, request);
   const { resource, outcome } = await makeChange(room.changing, call, options, async (tx, now) => {
     const certificate = parsedCertificate(request, now);
     const member = await lockMember(tx, request.member);
@@ -51,7 +53,7 @@ export async function submitCertificate(
     const known = await findCertificateBySha256(tx, certificate.sha256);
     if (known !== undefined) return same(known);
     const teams = await lockLivingTeams(tx, member.teams);
-    const change = { call, options, teams, reading: undefined, now };
+    const change = { call, options, teams, kind: "CERTIFICATE_CHANGE" as const, reading, now };
     const summary = `Member ${member.id} has a further certificate and is in no team; no key may sign that could not before.`;
     const changed = await changeKeys(room, tx, change, summary, async () => {
       await insertCertificate(tx, certificate);
@@ -76,6 +78,13 @@ export async function submitCertificate(
   const now = room.changing.now();
   const certificate = await findCertificate(room.changing.database, resource as CertificateId);
   return { certificate: certificate === undefined ? undefined : withState(certificate, now), outcome };
+}
+
+/** What the certificate's key may have signed before it was taken out of use and comes back now. */
+async function readBefore(room: TeamRoom, call: Call, request: SubmitCertificate): Promise<NotaryReading> {
+  const { canonicalKeyId } = parsedCertificate(request, room.changing.now());
+  const member = await findMember(room.changing.database, request.member);
+  return await readBeforeAddition(room, call, member?.teams ?? [], [canonicalKeyId]);
 }
 
 /** What is wrong with a certificate, as faults of the field it came in; it may have ended since it was submitted first. */

@@ -72,7 +72,7 @@ async function publish(
   signal: AbortSignal,
 ): Promise<Turn> {
   // What has landed after all is read anew before anything is computed from it.
-  if (collection.hasRejectedUpload && (await settleRejected(room, collection, signal))) return "MORE";
+  if (collection.hasRejectedUpload && (await settleRejected(room, walked, collection, signal))) return "MORE";
   if (!(await lookFirst(room, walked, collection, signal))) return "LATER";
   await room.atStep("looked", collection.id);
   const prepared = await prepareWithKeys(room, collection, signal);
@@ -250,10 +250,16 @@ function turnAfter(walked: Walked, collection: Collection, delivered: Delivered)
 }
 
 /** Closes refused uploads whose slots have decided after all; whether any of them landed. */
-async function settleRejected(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<boolean> {
+async function settleRejected(
+  room: PublisherRoom,
+  walked: Walked,
+  collection: Collection,
+  signal: AbortSignal,
+): Promise<boolean> {
   let landed = false;
   for (const upload of await rejectedUploads(room.database, collection.id, collection.incarnation)) {
     const { closed } = await settle(room, collection, upload, signal);
+    if (closed === "LOST") walked.delete(collection.id);
     landed ||= closed?.startsWith("LANDED") === true;
   }
   return landed;
@@ -271,7 +277,7 @@ async function lookAgain(
     await backOff(room, collection.id, "BACK_OFF", why);
     return "LATER";
   };
-  if (collection.blockReason === "REJECTED" && (await settleRejected(room, collection, signal))) return "MORE";
+  if (collection.blockReason === "REJECTED" && (await settleRejected(room, walked, collection, signal))) return "MORE";
   const fault = await look(room, collection, "FULL", signal);
   if (fault !== undefined) {
     await block(room, collection.id, fault.kind, fault.detail, signal);
@@ -292,7 +298,8 @@ async function hasNewContent(room: PublisherRoom, collection: Collection): Promi
     `select 1 from uploads u join upload_delegations ud on ud.upload_id = u.id
        join delegations d on d.id = ud.delegation_id join teams t on t.id = d.team_id
      where u.collection_id = :id and u.state = 'REJECTED' and t.revision > ud.revision
-       and not exists (select from uploads later where later.collection_id = u.collection_id and later.id > u.id) limit 1`,
+       and not exists (select from uploads later where later.collection_id = u.collection_id and later.id > u.id
+         and later.state <> 'CANCELLED') limit 1`,
     { id: collection.id },
   );
   return row !== undefined;
@@ -304,7 +311,7 @@ export async function patrol(room: PublisherRoom, walked: Walked, id: bigint, si
   if (collection === undefined || collection.state !== "ACTIVE" || collection.blockReason !== null) return;
   walked.delete(id);
   try {
-    if (collection.hasRejectedUpload) await settleRejected(room, collection, signal);
+    if (collection.hasRejectedUpload) await settleRejected(room, walked, collection, signal);
     await lookFirst(room, walked, collection, signal);
   } catch (error) {
     const delay = delayOf(error);

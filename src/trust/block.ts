@@ -21,7 +21,8 @@ export async function block(
     const collection = await lockCollection(tx, collectionId);
     if (collection === undefined || collection.state !== "ACTIVE") return undefined;
     await cancelUnsent(tx, room, collection, "the collection was blocked", signal);
-    if (collection.blockReason === reason) return undefined;
+    // A database that is behind stays so, whatever else Notary shows by and by: nothing but an operator ends that.
+    if (collection.blockReason === reason || collection.blockReason === "DATABASE_BEHIND") return undefined;
     const now = room.now();
     await tx.run(
       `update collections set block_reason = :reason, block_detail = :detail, blocked_at = :now, attempts = 0, pending_reason = null

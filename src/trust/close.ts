@@ -52,9 +52,12 @@ export async function closeLanded(
     const [, , isDirty] = await Promise.all([
       insertPublishedParts(tx, of, files, now),
       rememberSeen(tx, collection.id, upload.incarnation, [landed.tip.timestamp, landed.tip.snapshot], now),
-      advanceCollection(tx, room, collection, upload, parts, now, signal),
+      advanceCollection(tx, room, collection, upload, parts, now),
       room.append(tx, publisherCall("close", signal), record, now),
     ]);
+    if (isNewer(collection, upload, parts) && endsWithLanding.has(collection.blockReason)) {
+      await endBlock(tx, room, collection, "what was refused or could not be read has landed", signal);
+    }
     return { isDirty };
   });
   if (closed !== undefined) room.signals.notify(upload.collectionId);
@@ -77,15 +80,10 @@ async function advanceCollection(
   upload: Upload,
   parts: readonly SignedPart[],
   now: Date,
-  signal: AbortSignal,
 ): Promise<boolean> {
+  if (!isNewer(collection, upload, parts)) return true;
   const root = parts.find((part) => part.role === "root");
   const targets = parts.find((part) => part.role === "targets");
-  const newer =
-    collection.incarnation === upload.incarnation &&
-    (targets?.version ?? Number.POSITIVE_INFINITY) > collection.targetsVersion &&
-    (root?.version ?? Number.POSITIVE_INFINITY) > collection.rootVersion;
-  if (!newer) return true;
   const collectionRow = tx.run(
     `update collections set root_version = greatest(root_version, :rootVersion), targets_version = greatest(targets_version, :targetsVersion),
        published_generation = greatest(published_generation, :generation), published_at = :now, verified_at = :now,
@@ -120,14 +118,26 @@ async function advanceCollection(
   );
   const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, collection.id, targets.envelope, now);
   await Promise.all([collectionRow, delegationRows, keyRows]);
-  if (collection.blockReason !== null && endsWithLanding.has(collection.blockReason)) {
-    await endBlock(tx, room, collection, "what was refused or could not be read has landed", signal);
-  }
   return collection.generation > upload.toGeneration;
 }
 
+/** Whether an upload holds newer files than those landed so far; an older one was corrected before it landed. */
+function isNewer(collection: Collection, upload: Upload, parts: readonly SignedPart[]): boolean {
+  const isAbove = (role: string, landed: number): boolean =>
+    parts.every((part) => part.role !== role || part.version > landed);
+  return (
+    collection.incarnation === upload.incarnation &&
+    isAbove("root", collection.rootVersion) &&
+    isAbove("targets", collection.targetsVersion)
+  );
+}
+
 /** Blocks that only said how an upload fared. Any other says what Notary shows, and ends when a full look finds nothing. */
-const endsWithLanding: ReadonlySet<BlockReason> = new Set(["REJECTED", "UNREADABLE", "SNAPSHOT_WEDGED"] as const);
+const endsWithLanding: ReadonlySet<BlockReason | null> = new Set([
+  "REJECTED",
+  "UNREADABLE",
+  "SNAPSHOT_WEDGED",
+] as const);
 
 /** Ends the keys that the landed targets file no longer names, and begins those it names anew. */
 async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Buffer, now: Date): Promise<void> {

@@ -1,6 +1,6 @@
 import type { BlockReason, PendingReason } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
-import type { Gun } from "../names.ts";
+import type { Gun, TeamId } from "../names.ts";
 import { type Standing, standingColumns } from "./upload-store.ts";
 
 /** One collection as the database keeps it. Instants of `-infinity` and `infinity` are undefined. */
@@ -11,6 +11,8 @@ export interface Collection {
   readonly keyBackend: string;
   readonly state: "ACTIVE" | "OBSERVED" | "DELETING" | "DELETED";
   readonly incarnation: number;
+  /** Generations below it were decided in earlier lives of the GUN. */
+  readonly firstGeneration: bigint;
   readonly displayName: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly releasesPaths: readonly string[];
@@ -32,7 +34,7 @@ export interface Collection {
   readonly createdAt: Date;
 }
 
-const columns = `c.id, c.gun, c.notary, c.key_backend as "keyBackend", c.state, c.incarnation, c.display_name as "displayName", c.labels,
+const columns = `c.id, c.gun, c.notary, c.key_backend as "keyBackend", c.state, c.incarnation, c.first_generation as "firstGeneration", c.display_name as "displayName", c.labels,
   c.releases_paths as "releasesPaths", c.generation, c.published_generation as "publishedGeneration",
   c.root_version as "rootVersion", c.targets_version as "targetsVersion", c.attempts,
   nullif(c.next_attempt_at, '-infinity') as "nextAttemptAt", c.pending_reason as "pendingReason", c.last_answer as "lastAnswer",
@@ -48,12 +50,12 @@ export function findCollectionById(db: Queryable, id: bigint): Promise<Collectio
   return db.row(`select ${columns} from collections c where c.id = :id`, { id });
 }
 
-/** The collection of a GUN if any delegation of it has ended: only then can old signatures be revived. */
-export function findCollectionWithHistory(db: Queryable, gun: Gun): Promise<Collection | undefined> {
+/** The collection of a GUN if any delegation of it has ended, or the team is delegated to. */
+export function findCollectionWithHistory(db: Queryable, gun: Gun, team: TeamId): Promise<Collection | undefined> {
   return db.row(
     `select ${columns} from collections c where c.gun = :gun
-       and exists (select from delegations d where d.collection_id = c.id and d.valid_to is not null)`,
-    { gun },
+       and exists (select from delegations d where d.collection_id = c.id and (d.valid_to is not null or d.team_id = :team))`,
+    { gun, team },
   );
 }
 
@@ -124,7 +126,7 @@ export async function bumpGeneration(tx: Transaction, id: bigint, now: Date): Pr
 export async function markDeleted(tx: Transaction, id: bigint, now: Date): Promise<void> {
   await tx.run(
     `update collections set state = 'DELETED', deleted_at = :now, incarnation = incarnation + 1, generation = generation + 1,
-       published_generation = generation + 1, dirty_since = null, attempts = 0, next_attempt_at = '-infinity', renew_at = 'infinity',
+       first_generation = generation + 1, published_generation = generation + 1, dirty_since = null, attempts = 0, next_attempt_at = '-infinity', renew_at = 'infinity',
        pending_reason = null, last_answer = null, block_reason = null, block_detail = null, blocked_at = null
      where id = :id`,
     { id, now },

@@ -3,6 +3,7 @@ import type { Json, RecordDraft } from "../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { quietPlan } from "../changes/plan.ts";
+import { readingTimeOf } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
@@ -13,10 +14,11 @@ import {
   desiredOf,
   endDelegation,
   insertDelegation,
+  lastEndOf,
 } from "./delegation-store.ts";
 import type { DesiredCollection, DesiredDelegation } from "./desired.ts";
-import { requireHarmless } from "./guard.ts";
-import { type NewestOf, requireDelegationEtag } from "./guard-reading.ts";
+import { type NewestFiles, requireHarmless } from "./guard.ts";
+import { requireDelegationEtag } from "./guard-reading.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
@@ -40,7 +42,7 @@ export interface Undelegate {
 
 /** Decides that a team may sign a repository, or with which paths. Repeating it changes nothing. */
 export async function delegate(room: TrustRoom, call: Call, request: Delegate): Promise<Changed> {
-  const newest = await room.guards.beforeDelegating(request.gun, call.signal);
+  const newest = await room.guards.beforeDelegating(request.gun, request.team, readingTimeOf(call));
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     // The team's row is locked before the collection's, and what stands in either is read behind both locks.
     const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request]), lockDecided(tx, request.gun)]);
@@ -48,7 +50,9 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
     const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
     requireRoomInReleases([request], collection.releasesPaths, () => "paths");
-    if (held !== undefined && isSame(held, request)) return unchanged(collection, request, "delegation.delegated.v1");
+    if (held !== undefined && isSame(held, request)) {
+      return unchanged(collection, held.sinceGeneration, request, "delegation.delegated.v1");
+    }
     requireSigners(granted, now);
 
     const generation = collection.generation + 1n;
@@ -70,13 +74,16 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
 
 /** Decides that a team may no longer sign a repository. Repeating it changes nothing. */
 export async function undelegate(room: TrustRoom, call: Call, request: Undelegate): Promise<Changed> {
-  const newest = await room.guards.beforeRemoving(request.gun, call.signal);
+  const newest = await room.guards.beforeRemoving(request.gun, readingTimeOf(call));
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
     const { collection, rows } = locked;
     const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
-    if (held === undefined) return unchanged(collection, request, "delegation.undelegated.v1");
+    if (held === undefined) {
+      const ended = await lastEndOf(tx, collection.id, request.team);
+      return unchanged(collection, ended, request, "delegation.undelegated.v1");
+    }
 
     const generation = collection.generation + 1n;
     const before = await desiredAsOf(tx, locked);
@@ -96,14 +103,14 @@ interface Decided {
   readonly before: DesiredCollection;
   readonly after: DesiredCollection;
   readonly generation: bigint;
-  readonly newest: NewestOf;
+  readonly newest: NewestFiles;
   readonly now: Date;
 }
 
 function decided(change: Decided, eventType: string): Decision {
   const { collection, request, before, after, generation, now } = change;
   const planned: CollectionChange = { before, after, targetsVersion: collection.targetsVersion };
-  requireHarmless([{ change: planned, newest: change.newest(collection.gun) }], request.options);
+  requireHarmless([{ change: planned, newest: change.newest }], request.options);
   const verb = eventType.includes("undelegated") ? "Take" : "Delegate";
   const plan = planOf(
     [planned],
@@ -124,11 +131,17 @@ function decided(change: Decided, eventType: string): Decision {
   };
 }
 
-function unchanged(collection: Collection, request: Delegate | Undelegate, eventType: string): Decision {
+/** What is decided already is as live as the generation that decided it. */
+function unchanged(
+  collection: Collection,
+  generation: bigint,
+  request: Delegate | Undelegate,
+  eventType: string,
+): Decision {
   return {
     plan: quietPlan(`${request.gun} and team ${request.team}: decided already.`),
     changed: false,
-    commitment: pendingCommitment(collection),
+    commitment: pendingCommitment(collection, generation),
     resource: `${request.gun} ${request.team}`,
     record: recordOf(request, eventType, { before: null, after: null, diff: [] }),
   };

@@ -1,5 +1,5 @@
 import type { Queryable, Transaction } from "../database.ts";
-import type { Gun, TeamId } from "../names.ts";
+import type { CanonicalKeyId, Gun, TeamId } from "../names.ts";
 import type { SigningCertificate } from "../teams/effects.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import type { Collection } from "./collection-store.ts";
@@ -103,23 +103,34 @@ export interface NewDelegation {
   readonly generation: bigint;
 }
 
-/** Decides a delegation from a generation on. */
+/** Decides a delegation from a generation on. The team's row is locked, and so its revision stands still. */
 export async function insertDelegation(tx: Transaction, fresh: NewDelegation, now: Date): Promise<bigint> {
   const row = await tx.row<{ id: bigint }>(
-    `insert into delegations(collection_id, team_id, paths, in_releases, since_generation, valid_from)
-     values (:collectionId, :team, :paths, :inReleases, :generation, :now) returning id`,
+    `insert into delegations(collection_id, team_id, paths, in_releases, since_generation, since_revision, valid_from)
+     select :collectionId, t.id, :paths, :inReleases, :generation, t.revision, :now from teams t where t.id = :team returning id`,
     { ...fresh, now },
   );
   if (row === undefined) throw new Error("a delegation was not inserted");
   return row.id;
 }
 
+const untilRevision = "until_revision = (select t.revision from teams t where t.id = team_id)";
+
 /** Ends a delegation at a generation; the row stays, and says who could sign until when. */
 export async function endDelegation(tx: Transaction, id: bigint, generation: bigint, now: Date): Promise<void> {
   await tx.run(
-    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation where id = :id`,
+    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation, ${untilRevision} where id = :id`,
     { id, generation, now },
   );
+}
+
+/** The generation that ended a team's last delegation; 0 for none. */
+export async function lastEndOf(db: Queryable, collectionId: bigint, team: TeamId): Promise<bigint> {
+  const row = await db.row<{ generation: bigint | null }>(
+    `select max(until_generation) as generation from delegations where collection_id = :collectionId and team_id = :team`,
+    { collectionId, team },
+  );
+  return row?.generation ?? 0n;
 }
 
 /** Ends all delegations of a collection, with the collection. */
@@ -130,7 +141,7 @@ export async function endDelegations(
   now: Date,
 ): Promise<void> {
   await tx.run(
-    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation
+    `update delegations set valid_to = greatest(:now, valid_from), until_generation = :generation, ${untilRevision}
      where collection_id = :collectionId and valid_to is null`,
     { collectionId, generation, now },
   );
@@ -147,6 +158,24 @@ export async function collectionsOfTeams(
     `select distinct d.collection_id as id from delegations d
      where d.team_id = any(:teams) and d.valid_to is null and d.collection_id > :after order by id limit :limit`,
     { teams, after, limit },
+  );
+  return rows.map((row) => row.id);
+}
+
+/** As collectionsOfTeams, only those on which any of the keys was live at some time. */
+export async function collectionsThatHeld(
+  db: Queryable,
+  teams: readonly TeamId[],
+  keys: readonly CanonicalKeyId[],
+  after: bigint,
+  limit: number,
+): Promise<readonly bigint[]> {
+  const rows = await db.rows<{ id: bigint }>(
+    `select distinct k.collection_id as id from live_keys k
+     where k.canonical_key_id = any(:keys) and k.collection_id > :after and exists (
+       select from delegations d where d.collection_id = k.collection_id and d.team_id = any(:teams) and d.valid_to is null)
+     order by id limit :limit`,
+    { teams, keys, after, limit },
   );
   return rows.map((row) => row.id);
 }

@@ -6,7 +6,7 @@ import { backOff, type Delay } from "./back-off.ts";
 import { block } from "./block.ts";
 import { type Cargo, closeLanded, closeUnlanded } from "./close.ts";
 import type { Collection } from "./collection-store.ts";
-import { refetchServerKeys } from "./provision.ts";
+import { holdsOtherServerKeys } from "./provision.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
 import { type Observation, observe } from "./readback.ts";
 import { noteAnswer, type Upload, type UploadPart } from "./upload-store.ts";
@@ -79,6 +79,8 @@ export async function closeOn(
       await closeUnlanded(room, cargo, "LOST", evidence.detail, signal);
       room.metrics.ended("lost");
       room.log.warn({ gun: collection.gun, upload: upload.id, detail: evidence.detail }, "upload lost its slot");
+      // Whoever writes there may go on to: the next upload waits its turn.
+      await backOff(room, collection.id, "BACK_OFF", evidence.detail);
       return "LOST";
     case "UNREADABLE":
       await block(
@@ -134,7 +136,7 @@ async function undecided(
     );
   }
   if (answer.kind === "MISSING_SERVER_KEY" && collection.rootVersion === 0) {
-    if ((await refetchServerKeys(room, collection, signal)) === "REPLACED") {
+    if (await holdsOtherServerKeys(room, collection, rootOf(cargo.parts, undefined), signal)) {
       if (await closeUnlanded(room, cargo, "REJECTED", `${text}; its keys were fetched again`, signal)) {
         room.metrics.ended("rejected");
       }

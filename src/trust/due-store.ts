@@ -1,7 +1,7 @@
 import type { Database } from "../database.ts";
 
 export interface DueQuery {
-  readonly notaries: readonly string[];
+  readonly notary: string;
   /** Collections worked on already. */
   readonly busy: readonly bigint[];
   /** Who asks: an upload that another living process holds is left to it. */
@@ -10,17 +10,17 @@ export interface DueQuery {
 }
 
 /** What holds of a collection `c` that may be worked on now. It stands in each branch: what waits must not crowd out what need not. */
-const ready = `c.notary = any(:notaries) and c.state = 'ACTIVE' and c.next_attempt_at <= clock_timestamp() and c.id <> all(:busy)
+const ready = `c.notary = :notary and c.state = 'ACTIVE' and c.next_attempt_at <= clock_timestamp() and c.id <> all(:busy)
   and not exists (select from uploads held where held.collection_id = c.id and held.state in ('PREPARED', 'READY', 'SENT')
     and held.claim_owner <> :owner and held.claim_until >= clock_timestamp())`;
 
 /**
- * The collections that something is due for, oldest first: an open upload, a decision or a change of a team not yet live, a renewal,
- * a block to be looked at again. Each branch runs along an index of its own.
+ * The collections of a server that something is due for, oldest first: an open upload, a decision or a change of a team not yet
+ * live, a block to be looked at again; renewals come behind these. Each branch runs along an index of its own.
  */
 export async function dueCollections(
   database: Database,
-  { notaries, busy, owner, now }: DueQuery,
+  { notary, busy, owner, now }: DueQuery,
   limit: number,
 ): Promise<readonly bigint[]> {
   const rows = await database.rows<{ id: bigint }>(
@@ -37,13 +37,13 @@ export async function dueCollections(
           limit :wide) b
         where t.revision > t.settled_revision order by t.revised_at limit :wide)
        union all
-       (select c.id, c.renew_at from collections c where c.renew_at <= :now and c.block_reason is null
+       (select c.id, cast(:now as timestamptz) from collections c where c.renew_at <= :now and c.block_reason is null
           and c.deleted_at is null and ${ready} order by c.renew_at limit :wide)
        union all
        (select c.id, c.next_attempt_at from collections c where c.block_reason is not null and ${ready}
           order by c.next_attempt_at limit :wide)
      ) due group by due.id order by min(due.since) limit :limit`,
-    { notaries, busy, owner, now, limit, wide: limit + 64 },
+    { notary, busy, owner, now, limit, wide: limit + 64 },
   );
   return rows.map((row) => row.id);
 }

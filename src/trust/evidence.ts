@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
 import type { RoleName } from "../names.ts";
-import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTargets, parseTimestamp } from "../tuf/envelope.ts";
-import type { RootContent } from "../tuf/payload.ts";
+import {
+  type Envelope,
+  isSignedBy,
+  MetadataError,
+  parseRoot,
+  parseSnapshot,
+  parseTargets,
+  parseTimestamp,
+} from "../tuf/envelope.ts";
+import type { RootContent, TargetsContent } from "../tuf/payload.ts";
 import type { Tip } from "./newest-files.ts";
 import type { UploadPart } from "./upload-store.ts";
 
@@ -40,9 +48,11 @@ export function judge(parts: readonly UploadPart[], readback: Readback, root: Ro
       continue;
     }
     if (part.envelope?.equals(slot)) continue;
-    if (!isOurPayload(part, slot, root))
-      return lost(`${part.version}.${part.role} holds other bytes (sha256 ${hex(slot)})`);
-    imported.set(part.role, slot);
+    const other = fileOf(part, slot);
+    // Whatever this is, it is not what a slot can hold: a proxy's page, say. It proves nothing.
+    if (other === undefined) absent = true;
+    else if (isOurPayload(part, other, root)) imported.set(part.role, slot);
+    else return lost(`${part.version}.${part.role} holds other bytes (sha256 ${hex(slot)})`);
   }
   if (absent) return { kind: "OPEN", slotsAreOurs: false };
   const tip = readback.tips.findLast((one) => parts.every((part) => names(one, part, imported.get(part.role))));
@@ -69,16 +79,23 @@ function names(tip: Tip, part: UploadPart, imported: Buffer | undefined): boolea
   );
 }
 
-/** Whether the bytes are our stored payload, validly signed by our key of that role. */
-function isOurPayload(part: UploadPart, bytes: Buffer, root: RootContent): boolean {
+type OwnFile = Envelope<RootContent | TargetsContent>;
+
+/** The bytes as a file of the part's role and version; undefined when they are none. */
+function fileOf(part: UploadPart, bytes: Buffer): OwnFile | undefined {
   try {
-    const envelope = part.role === "root" ? parseRoot(bytes) : parseTargets(bytes);
-    const keys = root.roles[part.role as "root" | "targets"];
-    return envelope.payload.equals(part.payload) && isSignedBy(envelope, root.keys, keys);
+    const file: OwnFile = part.role === "root" ? parseRoot(bytes) : parseTargets(bytes);
+    return file.content.version === part.version ? file : undefined;
   } catch (error) {
-    if (error instanceof MetadataError) return false;
+    if (error instanceof MetadataError) return undefined;
     throw error;
   }
+}
+
+/** Whether the file is our stored payload, validly signed by our key of that role. */
+function isOurPayload(part: UploadPart, file: OwnFile, root: RootContent): boolean {
+  const keys = root.roles[part.role as "root" | "targets"];
+  return file.payload.equals(part.payload) && isSignedBy(file, root.keys, keys);
 }
 
 /** A timestamp and the snapshot it names, both valid by the root's keys; undefined when they do not belong together or to it. */

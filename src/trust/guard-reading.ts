@@ -1,7 +1,7 @@
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Database } from "../database.ts";
 import { Fault } from "../errors.ts";
-import { type Gun, type RoleName, snapshotRole, type TeamId, timestampRole } from "../names.ts";
+import { type CanonicalKeyId, type Gun, type RoleName, snapshotRole, type TeamId, timestampRole } from "../names.ts";
 import type { NotaryServers } from "../notary/directory.ts";
 import type { GuardReading } from "../teams/effects.ts";
 import { parseRoot, parseSnapshot, parseTargets } from "../tuf/envelope.ts";
@@ -9,46 +9,54 @@ import { tufKeyIdOf } from "../tuf/key.ts";
 import { isValidWith, viewDelegationFile } from "../tuf/orphans.ts";
 import type { TargetsContent } from "../tuf/payload.ts";
 import { type Collection, findCollection, findCollectionsById, findCollectionWithHistory } from "./collection-store.ts";
-import { collectionsOfTeams, type DelegationRow } from "./delegation-store.ts";
+import { collectionsOfTeams, collectionsThatHeld, type DelegationRow } from "./delegation-store.ts";
 import type { NewestFiles } from "./guard.ts";
-import { delegationRolesOf, followTip, namedHash, sha256Of } from "./newest-files.ts";
+import { delegationRolesOf, followTip, isOversized, namedHash, sha256Of } from "./newest-files.ts";
 import { newestParts, rememberSeen, type SeenFile, seenFiles } from "./published-store.ts";
-
-/** The newest delegation files by GUN, as read before a change. */
-export type NewestOf = (gun: Gun) => NewestFiles;
 
 /** A reading that guards can look into; what teams/ passes through without knowing. */
 export interface TrustReading extends GuardReading {
-  readonly newest: NewestOf;
+  /** Undefined for a collection that was not read. */
+  readonly newest: (gun: Gun) => NewestFiles | undefined;
 }
 
 /** Reads the newest delegation files before a change, outside any transaction. Never throws for an unreachable Notary. */
 export interface GuardReader {
-  /** Reads only where somebody was delegated before: only then can old signatures come back. */
-  beforeDelegating(gun: Gun, signal: AbortSignal): Promise<NewestOf>;
-  beforeRemoving(gun: Gun, signal: AbortSignal): Promise<NewestOf>;
-  beforeTeamChange(teams: readonly TeamId[], signal: AbortSignal): Promise<TrustReading>;
+  /**
+   * Reads only where a delegation has ended, so that old signatures can come back, or where the team is delegated already, so that
+   * it can be taken out of targets/releases.
+   */
+  beforeDelegating(gun: Gun, team: TeamId, signal: AbortSignal): Promise<NewestFiles>;
+  beforeRemoving(gun: Gun, signal: AbortSignal): Promise<NewestFiles>;
+  /** With `keys`, reads only where any of them was live before. */
+  beforeTeamChange(
+    teams: readonly TeamId[],
+    keys: readonly CanonicalKeyId[] | undefined,
+    signal: AbortSignal,
+  ): Promise<TrustReading>;
 }
 
 const nothing: NewestFiles = { unreadable: undefined, files: new Map() };
 const readAtOnce = 8;
+const batchSize = 200;
 
 export function createGuardReader(database: Database, notaries: NotaryServers, now: () => Date): GuardReader {
   const read = (collection: Collection, signal: AbortSignal): Promise<NewestFiles> =>
     readNewest(database, notaries, collection, now(), signal);
-  const one = async (collection: Collection | undefined, signal: AbortSignal): Promise<NewestOf> => {
-    if (collection === undefined) return () => nothing;
-    const files = await read(collection, signal);
-    return () => files;
-  };
+  const one = async (collection: Collection | undefined, signal: AbortSignal): Promise<NewestFiles> =>
+    collection === undefined ? nothing : await read(collection, signal);
   return {
-    beforeDelegating: async (gun, signal) => one(await findCollectionWithHistory(database, gun), signal),
+    beforeDelegating: async (gun, team, signal) => one(await findCollectionWithHistory(database, gun, team), signal),
     beforeRemoving: async (gun, signal) => one(await findCollection(database, gun), signal),
-    beforeTeamChange: async (teams, signal) => {
+    beforeTeamChange: async (teams, keys, signal) => {
+      const next = (after: bigint): Promise<readonly bigint[]> =>
+        keys === undefined
+          ? collectionsOfTeams(database, teams, after, batchSize)
+          : collectionsThatHeld(database, teams, keys, after, batchSize);
       const found = new Map<string, NewestFiles>();
       let after = 0n;
       for (;;) {
-        const ids = await collectionsOfTeams(database, teams, after, 200);
+        const ids = await next(after);
         if (ids.length === 0) break;
         after = ids.at(-1) ?? after;
         const collections = await findCollectionsById(database, ids);
@@ -61,7 +69,7 @@ export function createGuardReader(database: Database, notaries: NotaryServers, n
       const unreadable = [...found].flatMap(([gun, files]) =>
         files.unreadable === undefined ? [] : [[gun, files.unreadable] as const],
       );
-      return { unreadable: new Map(unreadable), newest: (gun) => found.get(gun) ?? nothing };
+      return { unreadable: new Map(unreadable), isComplete: keys === undefined, newest: (gun) => found.get(gun) };
     },
   };
 }
@@ -91,6 +99,7 @@ async function readNewest(
     const snapshot = tip?.content ?? parseSnapshot(lastSnapshot.bytes).content;
     const files = new Map<RoleName, Buffer>();
     for (const role of delegationRolesOf(snapshot)) {
+      if (isOversized(snapshot, role)) return { unreadable: `the file of ${role} is too long to be judged`, files };
       const named = namedHash(snapshot, role);
       const known = seen.get(role);
       const bytes =

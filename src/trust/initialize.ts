@@ -4,6 +4,7 @@ import { type Changed, type Decision, makeChange } from "../changes/mutation.ts"
 import type { ChangeOptions } from "../changes/options.ts";
 import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
 import { quietPlan } from "../changes/plan.ts";
+import { readingTimeOf } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import { type Gun, rootRole, type TeamId, targetsRole } from "../names.ts";
@@ -46,7 +47,7 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
   const server = room.notaries.serverFor(request.gun, request.notary === "" ? undefined : request.notary);
   const keyBackend = backendOf(room, request);
   requireRoomInReleases(request.teams, request.releasesPaths, (at) => `teams[${at}].paths`);
-  if (!(await isHeld(room, request.gun))) await requireAbsent(room, server.name, request.gun, call.signal);
+  if (!(await isHeld(room, request.gun))) await requireAbsent(room, server.name, request.gun, readingTimeOf(call));
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const granted = await lockGrantedTeams(tx, request.teams);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
@@ -204,15 +205,14 @@ async function alreadyHeld(tx: Transaction, request: InitializeTrust): Promise<D
   return {
     plan: quietPlan(`Trust for ${request.gun} is decided already.`),
     changed: false,
-    commitment: pendingCommitment(collection),
+    commitment: pendingCommitment(collection, collection.generation),
     resource: request.gun,
     record: recordOf(request, null, []),
   };
 }
 
-/** What a caller follows who asked for what is decided already: nothing when it is live. */
-export function pendingCommitment(collection: Collection): Commitment {
-  if (collection.publishedGeneration >= collection.generation && collection.blockReason === null)
-    return nothingToPublish;
-  return { collection: { id: collection.id, generation: collection.generation }, rolloutId: undefined };
+/** What a caller follows who asked for what `generation` decided already: nothing when it is live. */
+export function pendingCommitment(collection: Collection, generation: bigint): Commitment {
+  if (collection.publishedGeneration >= generation) return nothingToPublish;
+  return { collection: { id: collection.id, generation }, rolloutId: undefined };
 }

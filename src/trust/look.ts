@@ -1,12 +1,12 @@
 import { type Gun, type RoleName, rootRole, targetsRole, timestampRole } from "../names.ts";
 import type { NotaryServer } from "../notary/server.ts";
-import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTimestamp } from "../tuf/envelope.ts";
+import { isSignedBy, MetadataError, parseRoot, parseSnapshot, parseTargets, parseTimestamp } from "../tuf/envelope.ts";
 import type { TufKey } from "../tuf/key.ts";
 import { type ObservedFiles, type Verdict, verifyAbsence, verifyCollection } from "../tuf/verify.ts";
 import { readAbsence } from "./absence.ts";
 import type { Collection } from "./collection-store.ts";
 import { collectionKeys } from "./key-store.ts";
-import { delegationRolesOf, namedHash, sha256Of } from "./newest-files.ts";
+import { delegationRolesOf, isOversized, namedHash, sha256Of } from "./newest-files.ts";
 import { knownFiles, newestParts, rememberSeen, type SeenFile, seenFiles } from "./published-store.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
 
@@ -76,7 +76,8 @@ async function walkAndVerify(
   ];
   const above = own.map((slot) => ({ ...slot, version: slot.version + 1 }));
   const slots = await readSlots(server, gun, [...above, ...own], signal);
-  const { walk, delegations } = await walkFrom(server, collection, seen, signal);
+  const published = new Set(parseTargets(targets.bytes).content.roles.map((role) => role.name));
+  const { walk, delegations } = await walkFrom(server, collection, published, seen, signal);
   const known = await knownFiles(room.database, id, incarnation);
   const highest = new Map<string, number>([...seen].map(([role, file]) => [role, file.version]));
   for (const slot of own) highest.set(slot.role, slot.version);
@@ -91,10 +92,14 @@ async function walkAndVerify(
   return verdict.fault;
 }
 
-/** timestamp.json, the snapshot it names, and the root, targets and delegation files that snapshot names. */
+/**
+ * timestamp.json, the snapshot it names, and the root, targets and delegation files that snapshot names: of the roles that our
+ * targets name, and of a length that can be read. Members write those files, and nothing in them may stop us.
+ */
 async function walkFrom(
   server: NotaryServer,
   { gun }: Collection,
+  published: ReadonlySet<RoleName>,
   seen: ReadonlyMap<RoleName, SeenFile>,
   signal: AbortSignal,
 ): Promise<{ walk: Walk; delegations: ObservedFiles["delegations"] }> {
@@ -117,6 +122,7 @@ async function walkFrom(
     walk.root = await read(rootRole);
     walk.targets = await read(targetsRole);
     for (const role of delegationRolesOf(snapshot)) {
+      if (!published.has(role) || isOversized(snapshot, role)) continue;
       const last = seen.get(role);
       const isSame = last !== undefined && sha256Of(last.bytes) === namedHash(snapshot, role);
       delegations.set(role, isSame ? last.bytes : await read(role));

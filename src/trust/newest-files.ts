@@ -92,7 +92,18 @@ export function sha256Of(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** The delegation roles a snapshot lists: those whose files somebody has signed at some time. */
+/**
+ * The delegation roles right below targets that a snapshot lists: those whose files somebody has signed at some time. Roles further
+ * below are their holders' affair; anybody who may sign can make any number of them.
+ */
 export function delegationRolesOf(snapshot: FileListContent): readonly RoleName[] {
-  return [...snapshot.meta.keys()].filter((role) => role.startsWith("targets/")) as RoleName[];
+  return [...snapshot.meta.keys()].filter((role) => /^targets\/[^/]+$/.test(role)) as RoleName[];
+}
+
+/** Longer than this no delegation file is read: it would hold some forty thousand tags. */
+const longestDelegationFile = 8 * 1024 ** 2;
+
+/** Whether a snapshot names a file that is too long to be read. Its signer says how long, so it must not stop anything. */
+export function isOversized(snapshot: FileListContent, role: RoleName): boolean {
+  return (snapshot.meta.get(role)?.length ?? 0) > longestDelegationFile;
 }

@@ -2,7 +2,7 @@ import type { Commitment, Progress, Publication, PublicationState } from "../cha
 import type { Database } from "../database.ts";
 import type { ChangeSignals } from "./change-signals.ts";
 import { findCollectionById, findCollectionsById } from "./collection-store.ts";
-import { publicationFor } from "./publication-view.ts";
+import { publicationFor, publicationOfItem } from "./publication-view.ts";
 import { findRollout, isRolloutPending, listRolloutItems, rolloutTeams } from "./rollout-store.ts";
 
 type Followed = Awaited<ReturnType<Progress["follow"]>>;
@@ -127,8 +127,7 @@ export async function rolloutPublications(
   for (const item of items) {
     const collection = collections.get(item.collectionId);
     if (collection === undefined) continue;
-    const publication = await publicationFor(database, collection, collection.generation);
-    publications.push({ ...publication, state: item.state });
+    publications.push(await publicationOfItem(database, collection, item.state));
   }
   return publications;
 }

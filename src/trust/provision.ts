@@ -3,6 +3,7 @@ import { Fault } from "../errors.ts";
 import type { RoleName } from "../names.ts";
 import type { BackendKey, KeyBackend } from "../signing/backend.ts";
 import { canonicalKeyIdOf, certificateKey, parseServerKey, type TufKey, tufKeyIdOf } from "../tuf/key.ts";
+import type { RootContent } from "../tuf/payload.ts";
 import { issueRootCertificate } from "../x509/root-certificate.ts";
 import { type Collection, lockCollection } from "./collection-store.ts";
 import { type BaseRole, type CollectionKey, collectionKeys, replaceServerKeys, storeKeys } from "./key-store.ts";
@@ -43,22 +44,27 @@ export async function provisionKeys(
   });
 }
 
-/** Fetches the server's keys again after it said it lacks one: stores them if they are others than those held. */
-export async function refetchServerKeys(
+/**
+ * Fetches the server's keys again after it said it lacks one, and stores them where they are others than those held. Whether the root
+ * that was refused names others than these: then it must be made anew.
+ */
+export async function holdsOtherServerKeys(
   room: PublisherRoom,
   collection: Collection,
+  refused: RootContent,
   signal: AbortSignal,
-): Promise<"SAME" | "REPLACED"> {
+): Promise<boolean> {
   const { id, incarnation } = collection;
   const fetched = await readServerKeys(room, collection, signal);
-  return await room.database.transaction(async (tx) => {
+  await room.database.transaction(async (tx) => {
     await lockCollection(tx, id);
     const held = new Set((await collectionKeys(tx, id, incarnation)).map((key) => key.tufKeyId));
-    if (fetched.every((key) => held.has(key.tufKeyId))) return "SAME";
+    if (fetched.every((key) => held.has(key.tufKeyId))) return;
     await replaceServerKeys(tx, id, incarnation, room.now());
     await storeKeys(tx, id, incarnation, fetched, room.now());
-    return "REPLACED";
   });
+  const named = new Set(refused.keys.map(tufKeyIdOf));
+  return fetched.some((key) => !named.has(key.tufKeyId));
 }
 
 /** The backend that holds a collection's own keys. */

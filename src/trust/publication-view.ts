@@ -1,4 +1,4 @@
-import type { PendingReason, Publication, RoleVersion } from "../changes/outcome.ts";
+import type { PendingReason, Publication, PublicationState, RoleVersion } from "../changes/outcome.ts";
 import type { Queryable } from "../database.ts";
 import type { RoleName } from "../names.ts";
 import type { Collection } from "./collection-store.ts";
@@ -30,6 +30,17 @@ export async function publicationFor(db: Queryable, collection: Collection, gene
     nextAttemptAt: undefined,
     ...(state === "PENDING" ? waiting(collection) : {}),
   };
+}
+
+/** A collection's part in a rollout, whose state is known from the team's revision. */
+export async function publicationOfItem(
+  db: Queryable,
+  collection: Collection,
+  state: PublicationState,
+): Promise<Publication> {
+  const newest = await publicationFor(db, collection, collection.generation);
+  const told = { ...newest, state, detail: detailOf(collection, state), pendingReason: "" as const };
+  return state === "PENDING" ? { ...told, ...waiting(collection) } : told;
 }
 
 /** What a publication that is not yet live tells of its waiting. */
@@ -66,6 +77,8 @@ function detailOf(collection: Collection, state: Publication["state"]): string {
  * landed content held it; one ended at `generation` was live if it was gone before the team was delegated to again.
  */
 async function generationThatUndid(db: Queryable, collection: Collection, generation: bigint): Promise<bigint> {
+  // Only trust that never landed can be deleted: nothing of an earlier life was live.
+  if (generation < collection.firstGeneration) return collection.firstGeneration;
   if (generation === collection.publishedGeneration) return 0n;
   const row = await db.row<{ by: bigint | null }>(
     `select min(by) as by from (

@@ -1,5 +1,7 @@
 import type { Queryable, Transaction } from "../database.ts";
 import type { RoleName } from "../names.ts";
+import { parseTimestamp } from "../tuf/envelope.ts";
+import { farthestStep } from "../tuf/observation.ts";
 
 /** A file of ours that is known to have landed: exact bytes as Notary serves them. */
 export interface PublishedPart {
@@ -91,7 +93,10 @@ export async function seenFiles(
   return new Map(rows.map((row) => [row.role, row]));
 }
 
-/** Remembers verified files; a lower version never replaces a higher one. */
+/**
+ * Remembers verified files; a lower version never replaces a higher one. A server file that jumped further than any honest one is left
+ * out: remembered, it would make every honest file after it a rollback.
+ */
 export async function rememberSeen(
   db: Queryable,
   collectionId: bigint,
@@ -101,12 +106,13 @@ export async function rememberSeen(
 ): Promise<void> {
   if (files.length === 0) return;
   await db.run(
-    `insert into seen_files as s(collection_id, incarnation, role, version, sha256, bytes, verified_at)
-     select :collectionId, :incarnation, f.role, f.version, sha256(f.bytes), f.bytes, :now
-     from unnest(cast(:roles as text[]), cast(:versions as int[]), cast(:files as bytea[])) as f(role, version, bytes)
-     on conflict (collection_id, incarnation, role) do update
-     set version = excluded.version, sha256 = excluded.sha256, bytes = excluded.bytes, verified_at = excluded.verified_at
-     where s.version <= excluded.version`,
+    `insert into seen_files as s(collection_id, incarnation, role, version, sha256, bytes, expires_at, verified_at)
+     select :collectionId, :incarnation, f.role, f.version, sha256(f.bytes), f.bytes, f.expires_at, :now
+     from unnest(cast(:roles as text[]), cast(:versions as int[]), cast(:files as bytea[]), cast(:expiries as timestamptz[]))
+       as f(role, version, bytes, expires_at)
+     on conflict (collection_id, incarnation, role) do update set version = excluded.version, sha256 = excluded.sha256,
+       bytes = excluded.bytes, expires_at = excluded.expires_at, verified_at = excluded.verified_at
+     where s.version <= excluded.version and (excluded.role like 'targets/%' or excluded.version <= s.version + :farthest)`,
     {
       collectionId,
       incarnation,
@@ -114,6 +120,8 @@ export async function rememberSeen(
       roles: files.map((file) => file.role),
       versions: files.map((file) => file.version),
       files: files.map((file) => file.bytes),
+      expiries: files.map((file) => (file.role === "timestamp" ? parseTimestamp(file.bytes).content.expires : null)),
+      farthest: farthestStep,
     },
   );
 }

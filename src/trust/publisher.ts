@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Commitment } from "../changes/outcome.ts";
+import { forgetRequests } from "../changes/requests.ts";
 import { advance, patrol, type Walked } from "./advance.ts";
 import { backOff } from "./back-off.ts";
 import { dueCollections, holdLease, patrolDue, registerServers, releaseLeases } from "./due-store.ts";
@@ -20,12 +21,14 @@ const pollMs = 500;
 const afterFaultMs = 500;
 const restartCheckMs = 10_000;
 const countMs = 15_000;
+const forgetMs = 3_600_000;
 const dueChannel = "imagetrust_due";
 
 export function createPublisher(room: PublisherRoom): Publisher {
   const stopping = new AbortController();
   const walked: Walked = new Set();
-  const busy = new Map<bigint, Promise<void>>();
+  /** What is worked on, and of which server: one that hangs must not take the places of the others. */
+  const busy = new Map<bigint, { readonly notary: string; readonly done: Promise<void> }>();
   const leased = new Set<string>();
   const gathering = createGathering();
   const generations = new Map<string, { readonly seen: string; readonly since: Date }>();
@@ -55,19 +58,25 @@ export function createPublisher(room: PublisherRoom): Publisher {
       if (backlog || gathering.wasTouched(id)) nudge();
     }
   };
-  const begin = (id: bigint, turn: (id: bigint) => Promise<boolean>): void => {
-    if (!busy.has(id) && !stopping.signal.aborted) busy.set(id, work(id, turn));
+  const begin = (notary: string, id: bigint, turn: (id: bigint) => Promise<boolean>): void => {
+    if (!busy.has(id) && !stopping.signal.aborted) busy.set(id, { notary, done: work(id, turn) });
+  };
+  const freePlaces = (notary: string): number => {
+    const taken = [...busy.values()].filter((one) => one.notary === notary).length;
+    return Math.max(0, room.settings.concurrency - taken);
   };
   const publishTurn = async (id: bigint): Promise<boolean> =>
     (await advance(room, walked, id, stopping.signal)) === "MORE" || gathering.wasTouched(id);
 
   const fill = async (): Promise<void> => {
-    const free = room.settings.concurrency - busy.size;
-    if (free <= 0 || leased.size === 0) return;
-    const query = { notaries: [...leased], busy: [...busy.keys()], owner: room.owner, now: room.now() };
-    const due = await dueCollections(room.database, query, free);
-    backlog = due.length === free;
-    for (const id of due) begin(id, publishTurn);
+    backlog = false;
+    for (const notary of leased) {
+      const free = freePlaces(notary);
+      const query = { notary, busy: [...busy.keys()], owner: room.owner, now: room.now() };
+      const due = free === 0 ? [] : await dueCollections(room.database, query, free);
+      backlog ||= due.length === free;
+      for (const id of due) begin(notary, id, publishTurn);
+    }
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -100,24 +109,28 @@ export function createPublisher(room: PublisherRoom): Publisher {
       if (seen === undefined || seen === last?.seen) continue;
       generations.set(server.name, { seen, since: room.now() });
       if (last === undefined) continue;
-      room.log.warn({ notary: server.name }, "notary was restarted: every collection is walked again");
+      room.log.warn(
+        { notary: server.name },
+        "notary was restarted, or a connection to it broke: every collection is walked again",
+      );
       walked.clear();
     }
   };
   const patrolOnce = async (): Promise<void> => {
-    for (const notary of leased) {
-      const overdue = new Date(room.now().getTime() - room.settings.patrolMs);
-      const restarted = generations.get(notary)?.since ?? overdue;
-      const before = restarted > overdue ? restarted : overdue;
-      const id = await patrolDue(room.database, notary, before, [...busy.keys()]);
-      if (id === undefined) continue;
-      begin(id, async () => {
-        await patrol(room, walked, id, stopping.signal);
-        return false;
-      });
-      await busy.get(id);
-      nudgePatrol = true;
-    }
+    await Promise.all([...leased].map(patrolServer));
+  };
+  const patrolServer = async (notary: string): Promise<void> => {
+    const overdue = new Date(room.now().getTime() - room.settings.patrolMs);
+    const restarted = generations.get(notary)?.since ?? overdue;
+    const before = restarted > overdue ? restarted : overdue;
+    const id = await patrolDue(room.database, notary, before, [...busy.keys()]);
+    if (id === undefined) return;
+    begin(notary, id, async () => {
+      await patrol(room, walked, id, stopping.signal);
+      return false;
+    });
+    await busy.get(id)?.done;
+    nudgePatrol = true;
   };
   let nudgePatrol = false;
   const repeat = async (everyMs: () => number, step: () => Promise<void>, name: string): Promise<void> => {
@@ -159,6 +172,11 @@ export function createPublisher(room: PublisherRoom): Publisher {
           () => settleTeams(room.database, room.now()),
           "settle teams",
         ),
+        repeat(
+          () => forgetMs,
+          async () => void (await forgetRequests(room.database, room.now())),
+          "forget requests",
+        ),
       );
     },
     wake: (commitment) => {
@@ -167,15 +185,18 @@ export function createPublisher(room: PublisherRoom): Publisher {
         // Another replica publishes: tell it. It polls as well, so a lost notification costs half a second.
         room.database.run("select pg_notify(:channel, '')", { channel: dueChannel }).catch(() => undefined);
       }
-      if (id === undefined || leased.size < room.notaries.all.length) nudge();
+      const [only, ...others] = leased;
+      // Which of several servers it is, the look at what is due tells.
+      if (id === undefined || only === undefined || others.length > 0 || leased.size < room.notaries.all.length)
+        nudge();
       else if (busy.has(id)) gathering.touch(id);
-      else if (busy.size < room.settings.concurrency) begin(id, publishTurn);
+      else if (freePlaces(only) > 0) begin(only, id, publishTurn);
       else backlog = true;
     },
     stop: async () => {
       stopping.abort();
       nudge();
-      await Promise.all([...running, ...busy.values()]);
+      await Promise.all([...running, ...[...busy.values()].map(({ done }) => done)]);
       await releaseLeases(room.database, room.owner).catch(() => undefined);
     },
   };

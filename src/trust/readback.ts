@@ -57,14 +57,27 @@ async function observeAll(
   const newest = await newestTip(server, gun, upload, root, signal);
   const judged = (tips: readonly Tip[]): Evidence => judge(parts, { slots, tips, current }, root);
   const evidence = judged(newest === undefined ? [] : [newest]);
-  const beyond = 1 + (newest?.snapshot.version ?? upload.seenSnapshot);
-  const orphanSnapshot = (await server.readVersion(gun, snapshotRole, beyond, signal)) !== undefined;
+  const orphanSnapshot = await hasOrphanSnapshot(server, gun, upload, newest, signal);
   // Others may have written since: then a list in between named ours.
   if (evidence.kind !== "UNREADABLE" || newest === undefined) return { evidence, orphanSnapshot };
   return {
     evidence: judged([...(await tipsBefore(server, gun, upload, root, newest, signal)), newest]),
     orphanSnapshot,
   };
+}
+
+/** Whether there is a snapshot beyond the newest while no timestamp follows: somebody else's push writes both. */
+async function hasOrphanSnapshot(
+  server: NotaryServer,
+  gun: Gun,
+  upload: Upload,
+  newest: Tip | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const snapshot = 1 + (newest?.snapshot.version ?? upload.seenSnapshot);
+  if ((await server.readVersion(gun, snapshotRole, snapshot, signal)) === undefined) return false;
+  const timestamp = 1 + (newest?.timestamp.version ?? upload.seenTimestamp);
+  return (await server.readVersion(gun, timestampRole, timestamp, signal)) === undefined;
 }
 
 /** The newest timestamp and its snapshot; undefined when there is none after the last seen, or when they do not verify. */
@@ -81,7 +94,10 @@ async function newestTip(
   return tip !== undefined && tip.timestamp.version > upload.seenTimestamp ? tip : undefined;
 }
 
-/** Every timestamp between the last seen and the newest with the snapshot it names, as far as both verify. */
+/** Others cannot have written more often between two looks at one upload; a server that says so is not believed. */
+const mostTips = 64;
+
+/** The timestamps between the last seen and the newest, each with the snapshot it names, as far as both verify. */
 async function tipsBefore(
   server: NotaryServer,
   gun: Gun,
@@ -91,7 +107,8 @@ async function tipsBefore(
   signal: AbortSignal,
 ): Promise<readonly Tip[]> {
   const tips: Tip[] = [];
-  for (let version = upload.seenTimestamp + 1; version < newest.timestamp.version; version++) {
+  const first = Math.max(upload.seenTimestamp + 1, newest.timestamp.version - mostTips);
+  for (let version = first; version < newest.timestamp.version; version++) {
     const bytes = await server.readVersion(gun, timestampRole, version, signal);
     if (bytes === undefined) continue;
     const expected = 1 + (tips.at(-1)?.snapshot.version ?? upload.seenSnapshot);

@@ -38,19 +38,26 @@ export async function insertRollout(
   }
 }
 
-/** Which delegations a rollout `r` with a team `rt` concerns: those in force when it was decided. */
+/**
+ * Which delegations a rollout's team `rt` concerns: those in force when it was decided. Told by the team's revisions, which every
+ * change holds still, and not by the clocks of the replicas.
+ */
 const belongs =
-  "d.team_id = rt.team_id and d.valid_from <= r.created_at and (d.valid_to is null or d.valid_to > r.created_at)";
+  "d.team_id = rt.team_id and d.since_revision < rt.revision and coalesce(d.until_revision, rt.revision) >= rt.revision";
+
+/** A delegation in force, or one that has ended and still is live. */
+const open = (row: string): string =>
+  `${row}.valid_to is null or (${row}.live_from is not null and ${row}.live_to is null)`;
 
 /**
  * Each collection of a rollout with its state as of now. A delegation that was decided anew since, with other paths, carries the
  * rollout on. PUBLISHED: the revision has landed, with what it added and without what it removed; SUPERSEDED: a later change undid
- * that before it was live; BLOCKED and PENDING: not yet landed.
+ * that before it was live; BLOCKED and PENDING: not yet landed, the end of a delegation that is live included.
  */
 const items = `
   select c.id, c.gun, min(case
       when now.published < rt.revision then
-        case when not now.is_delegated then 4 when c.block_reason is not null then 2 else 1 end
+        case when not now.is_open then 4 when c.block_reason is not null then 2 else 1 end
       when (select count(distinct k.tuf_key_id) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
               and k.tuf_key_id = any(rt.keys_added) and (k.live_to is null or k.live_to > r.created_at)) < cardinality(rt.keys_added)
         or exists (select from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
@@ -59,13 +66,13 @@ const items = `
   from rollouts r join rollout_teams rt on rt.rollout_id = r.id
     join delegations d on ${belongs}
     join collections c on c.id = d.collection_id
-    cross join lateral (select max(o.published_revision) as published, bool_or(o.valid_to is null) as is_delegated
+    cross join lateral (select max(o.published_revision) as published, bool_or(${open("o")}) as is_open
       from delegations o where o.collection_id = d.collection_id and o.team_id = d.team_id) now
   where r.id = :id group by c.id, c.gun`;
 
-/** A delegation in force through which a team `rt` of a rollout `r` has not landed yet. */
+/** A delegation through which a team `rt` of a rollout `r` has not landed yet. */
 const behind = `select from delegations now join collections c on c.id = now.collection_id
-  where now.team_id = rt.team_id and now.valid_to is null and now.published_revision < rt.revision
+  where now.team_id = rt.team_id and (${open("now")}) and now.published_revision < rt.revision
     and exists (select from delegations d where d.collection_id = now.collection_id and ${belongs})
     and not exists (select from delegations o where o.collection_id = now.collection_id and o.team_id = now.team_id
       and o.published_revision >= rt.revision)`;
@@ -148,8 +155,11 @@ export async function isRolloutPending(db: Queryable, id: string): Promise<boole
 /** Marks teams all of whose delegations are published as settled, and finishes their rollouts. */
 export async function settleTeams(db: Queryable, now: Date): Promise<void> {
   await db.run(
-    `update teams t set settled_revision = t.revision where t.revision > t.settled_revision and not exists (
-       select from delegations d where d.team_id = t.id and d.valid_to is null and d.published_revision < t.revision)`,
+    // A team that is changed meanwhile is left alone: PostgreSQL would look at its new revision, but at the old delegations.
+    `update teams t set settled_revision = s.revision from (
+       select x.id, x.revision from teams x where x.revision > x.settled_revision and not exists (
+         select from delegations d where d.team_id = x.id and d.valid_to is null and d.published_revision < x.revision)
+     ) s where t.id = s.id and t.revision = s.revision`,
   );
   await db.run(
     `update rollouts r set finished_at = :now where r.finished_at is null

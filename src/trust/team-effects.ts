@@ -6,11 +6,11 @@ import type { Plan } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { Gun, TeamId } from "../names.ts";
-import type { Effects, GuardReading, SigningCertificate, TeamKeyChange } from "../teams/effects.ts";
+import type { Effects, GuardReading, RolloutKind, SigningCertificate, TeamKeyChange } from "../teams/effects.ts";
 import { type Collection, findCollectionsById } from "./collection-store.ts";
 import { collectionsOfTeams, countCollectionsOfTeams, readDesired } from "./delegation-store.ts";
 import type { DesiredCollection } from "./desired.ts";
-import { requireHarmless } from "./guard.ts";
+import { type NewestFiles, requireHarmless } from "./guard.ts";
 import type { GuardReader, TrustReading } from "./guard-reading.ts";
 import { type CollectionChange, largestTargetsBytes, planOf, requireFits } from "./planner.ts";
 import { insertRollout } from "./rollout-store.ts";
@@ -21,7 +21,7 @@ const batch = 200;
 /** What changes of teams do to the collections they are delegated on. */
 export function createTeamEffects(guards: GuardReader): Effects {
   return {
-    refresh: (teams, signal) => guards.beforeTeamChange(teams, signal),
+    refresh: (teams, keys, signal) => guards.beforeTeamChange(teams, keys, signal),
     plan: planTeamChanges,
     guard: guardTeamChanges,
     changed: startRollout,
@@ -43,22 +43,31 @@ async function guardTeamChanges(
   tx: Transaction,
   changes: readonly TeamKeyChange[],
   options: ChangeOptions,
-  reading: GuardReading | undefined,
+  reading: GuardReading,
 ): Promise<void> {
   await requireSigners(tx, changes, options);
-  if (reading === undefined) return;
-  const { newest, unreadable } = reading as TrustReading;
-  // Whether an unreadable collection is an obstacle, the caller of this decides: it is not when a key is compromised.
-  const judgedBy = (gun: Gun) => ({ ...newest(gun), unreadable: unreadable.get(gun) });
-  const judged: { change: CollectionChange; newest: ReturnType<TrustReading["newest"]> }[] = [];
+  if (!isTrustReading(reading)) return;
+  const judged: { change: CollectionChange; newest: NewestFiles }[] = [];
   let after = 0n;
   for (;;) {
     const found = await collectionChanges(tx, changes, after, batch);
     if (found.length === 0) break;
-    judged.push(...found.map(({ change }) => ({ change, newest: judgedBy(change.after.gun) })));
+    judged.push(...found.map(({ change }) => ({ change, newest: filesOf(reading, change.after.gun) })));
     after = found.at(-1)?.collection.id ?? after;
   }
   requireHarmless(judged, options);
+}
+
+/** Without teams or keys to look for, nothing was read and nothing is judged. */
+function isTrustReading(reading: GuardReading): reading is TrustReading {
+  return "newest" in reading;
+}
+
+/** Whether an unreadable collection is an obstacle, the reading's owner decides: it is not when a key is compromised. */
+function filesOf({ newest, unreadable, isComplete }: TrustReading, gun: Gun): NewestFiles {
+  const read = newest(gun);
+  if (read !== undefined) return { ...read, unreadable: unreadable.get(gun) };
+  return { unreadable: isComplete ? "it was delegated to the team just now" : undefined, files: new Map() };
 }
 
 /** A delegated team must not lose its last key unnoticed. */
@@ -82,6 +91,7 @@ async function requireSigners(
 async function startRollout(
   tx: Transaction,
   call: Call,
+  kind: RolloutKind,
   changes: readonly TeamKeyChange[],
   now: Date,
 ): Promise<Commitment> {
@@ -93,7 +103,7 @@ async function startRollout(
   const id = randomUUID();
   await insertRollout(
     tx,
-    { id, kind: "TEAM_CHANGE", actor: call.actor.id, reason: call.reason, total },
+    { id, kind, actor: call.actor.id, reason: call.reason, total },
     changes.map((change) => ({
       team: change.team,
       revision: change.revision,

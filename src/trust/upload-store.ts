@@ -58,7 +58,7 @@ export const standingColumns = `exists (select from uploads u where u.collection
   exists (select from uploads u where u.collection_id = c.id and u.incarnation = c.incarnation and u.state = 'REJECTED')
     as "hasRejectedUpload",
   c.next_attempt_at > clock_timestamp() as "isWaiting",
-  (select cast(convert_from(s.bytes, 'UTF8')::jsonb->'signed'->>'expires' as timestamptz) from seen_files s
+  (select s.expires_at from seen_files s
    where s.collection_id = c.id and s.incarnation = c.incarnation and s.role = 'timestamp') as "timestampEndsAt"`;
 
 /** The collection's one open upload. */

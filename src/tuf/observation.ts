@@ -106,9 +106,12 @@ export function recognise(
   return digests.includes(sha256Of(bytes)) ? "ours" : "other";
 }
 
-/** Whether a version is further ahead than any honest series of publications: by more than 10,000, or among the last million. */
+/** Further ahead than this no honest series of publications comes between two looks. */
+export const farthestStep = 10_000;
+
+/** Whether a version is further ahead than any honest series of publications, or among the last million. */
 export function isFastForward(version: number, highest: number | undefined): boolean {
-  return version > maxVersion - 2 ** 20 || (highest !== undefined && version > highest + 10_000);
+  return version > maxVersion - 2 ** 20 || (highest !== undefined && version > highest + farthestStep);
 }
 
 export function sha256Of(bytes: Buffer): string {

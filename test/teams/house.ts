@@ -6,9 +6,16 @@ import { nothingToPublish, type Outcome } from "../../src/changes/outcome.ts";
 import { type Plan, quietPlan } from "../../src/changes/plan.ts";
 import { type Database, openDatabase } from "../../src/database.ts";
 import type { Fault } from "../../src/errors.ts";
-import { type MemberId, type Parsed, parseMemberId, parseTeamId, type TeamId } from "../../src/names.ts";
+import {
+  type CanonicalKeyId,
+  type MemberId,
+  type Parsed,
+  parseMemberId,
+  parseTeamId,
+  type TeamId,
+} from "../../src/names.ts";
 import { type DisplayName, parseDisplayName } from "../../src/teams/display-name.ts";
-import type { Effects, GuardReading, TeamKeyChange } from "../../src/teams/effects.ts";
+import type { Effects, GuardReading, RolloutKind, TeamKeyChange } from "../../src/teams/effects.ts";
 import { type Labels, parseLabels } from "../../src/teams/labels.ts";
 import type { TeamRoom } from "../../src/teams/room.ts";
 import { startPostgres } from "../stack/postgres.ts";
@@ -16,18 +23,27 @@ import { startPostgres } from "../stack/postgres.ts";
 /** Effects that publish nothing, remember what they were asked, and refuse when told to. */
 export class RememberedEffects implements Effects {
   readonly refreshed: { readonly teams: readonly TeamId[]; readonly signal: AbortSignal }[] = [];
+  /** What was read before an addition. */
+  readonly lookedFor: { readonly teams: readonly TeamId[]; readonly keys: readonly CanonicalKeyId[] }[] = [];
   readonly planned: (readonly TeamKeyChange[])[] = [];
-  readonly guarded: { readonly changes: readonly TeamKeyChange[]; readonly reading: GuardReading | undefined }[] = [];
+  readonly guarded: { readonly changes: readonly TeamKeyChange[]; readonly reading: GuardReading }[] = [];
   readonly changes: TeamKeyChange[] = [];
+  readonly kinds: RolloutKind[] = [];
   readonly order: string[] = [];
   readonly delegated = new Set<TeamId>();
   unreadable: ReadonlyMap<string, string> = new Map();
   refusal: Fault | undefined;
 
-  async refresh(teams: readonly TeamId[], signal: AbortSignal): Promise<GuardReading> {
-    this.order.push("refresh");
-    this.refreshed.push({ teams, signal });
-    return { unreadable: this.unreadable };
+  async refresh(
+    teams: readonly TeamId[],
+    keys: readonly CanonicalKeyId[] | undefined,
+    signal: AbortSignal,
+  ): Promise<GuardReading> {
+    if (keys === undefined) {
+      this.order.push("refresh");
+      this.refreshed.push({ teams, signal });
+    } else this.lookedFor.push({ teams, keys });
+    return { unreadable: this.unreadable, isComplete: keys === undefined };
   }
 
   async plan(_tx: unknown, changes: readonly TeamKeyChange[]): Promise<Plan> {
@@ -40,15 +56,21 @@ export class RememberedEffects implements Effects {
     _tx: unknown,
     changes: readonly TeamKeyChange[],
     _options: ChangeOptions,
-    reading: GuardReading | undefined,
+    reading: GuardReading,
   ): Promise<void> {
     this.order.push("guard");
     this.guarded.push({ changes, reading });
     if (this.refusal !== undefined) throw this.refusal;
   }
 
-  async changed(_tx: unknown, _call: Call, changes: readonly TeamKeyChange[]): Promise<typeof nothingToPublish> {
+  async changed(
+    _tx: unknown,
+    _call: Call,
+    kind: RolloutKind,
+    changes: readonly TeamKeyChange[],
+  ): Promise<typeof nothingToPublish> {
     this.order.push("changed");
+    this.kinds.push(kind);
     this.changes.push(...changes);
     return nothingToPublish;
   }
@@ -119,7 +141,15 @@ export async function openHouse(): Promise<House> {
     clear: async () => {
       await owner.run("truncate teams, members, requests, rollouts cascade");
       await database.run("delete from audit.intake");
-      for (const list of [effects.refreshed, effects.planned, effects.guarded, effects.changes, effects.order]) {
+      for (const list of [
+        effects.refreshed,
+        effects.lookedFor,
+        effects.kinds,
+        effects.planned,
+        effects.guarded,
+        effects.changes,
+        effects.order,
+      ]) {
         list.length = 0;
       }
       time = start;

@@ -105,7 +105,7 @@ describe("memberships", () => {
     assert.deepEqual(member?.teams, []);
     assert.deepEqual(house.effects.order, ["refresh", "plan", "guard", "changed"]);
     assert.deepEqual(house.effects.refreshed[0]?.teams, ["qa"]);
-    assert.deepEqual(house.effects.guarded.at(-1)?.reading, { unreadable: new Map() });
+    assert.deepEqual(house.effects.guarded.at(-1)?.reading, { unreadable: new Map(), isComplete: true });
     const change = house.effects.changes.at(-1);
     assert.deepEqual(
       change?.before.map((certificate) => certificate.certificateId),
@@ -142,8 +142,8 @@ describe("memberships", () => {
     await certify("ann");
     house.effects.unreadable = new Map([["dtr.example.org/dev/nginx", "connection refused"]]);
     const original = house.effects.refresh.bind(house.effects);
-    house.effects.refresh = async (teams, signal) => {
-      const reading = await original(teams, signal);
+    house.effects.refresh = async (teams, keys, signal) => {
+      const reading = await original(teams, keys, signal);
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
       return reading;
     };
