@@ -256,8 +256,7 @@ create table uploads(
   refusals int not null default 0,
   first_refused_at timestamptz,
   version_answers int not null default 0,
-  last_answer text,
-  trace_parent text
+  last_answer text
 );
 comment on column uploads.claim is 'bumped by whoever takes over; guards database writes only';
 comment on column uploads.seen_timestamp is 'the timestamp version known when the upload was prepared';

@@ -78,7 +78,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     log: { warn: silent, error: silent, debug: silent, deprecate: silent },
   });
   return {
-    ...queryable((sql, bindings) => withConnection(knex, (connection) => runOn(connection)(sql, bindings))),
+    ...queryable((sql, bindings) => traced(() => withConnection(knex, (one) => runOn(one)(sql, bindings)))),
     transaction: (work, settings) => runTransaction(knex, work, settings ?? {}),
     listen: (channel, handler, signal) => {
       void listenForever(options.url, channel, handler, signal);
@@ -151,6 +151,20 @@ async function withConnection<T>(knex: Knex, work: (connection: pg.Client) => Pr
 }
 
 const tracer = trace.getTracer("imagetrust");
+
+/** A statement of its own has a span where somebody traces what asks for it; those of a transaction share the transaction's. */
+async function traced<T>(work: () => Promise<T>): Promise<T> {
+  if (trace.getActiveSpan()?.isRecording() !== true) return await work();
+  const span = tracer.startSpan("database.statement");
+  try {
+    return await work();
+  } catch (error) {
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
 
 async function runTransaction<T>(
   knex: Knex,

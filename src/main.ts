@@ -7,11 +7,17 @@ import { checkConfiguration, serve } from "./serve.ts";
 
 const usage = `usage: imagetrust serve [--check]   serve the API; --check only validates the configuration
        imagetrust migrate           bring the database to this version's schema, as its owner
+
+Both are configured by environment variables; docs/configuration.md lists them.
 `;
 
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
 async function run(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(usage);
+    return exitCodes.ok;
+  }
   switch (args.join(" ")) {
     case "serve":
       await serve(parseConfig(environment), environment, stopSignals());

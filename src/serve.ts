@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { requireAppendOnly } from "./audit/append-only.ts";
 import { createRefusals } from "./audit/refusals.ts";
 import { createSequencer } from "./audit/sequencer.ts";
+import { observeSequencer } from "./audit/sequencer-metrics.ts";
 import type { Config } from "./config.ts";
 import { openCore } from "./core.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -36,7 +37,7 @@ export interface ServeSignals {
 }
 
 const day = 86_400_000;
-const descriptorsFile = new URL("../proto/imagetrust.v1.binpb", import.meta.url);
+const descriptorsFile = new URL("../gen/imagetrust.v1.binpb", import.meta.url);
 const packageFile = new URL("../package.json", import.meta.url);
 const now = (): Date => new Date();
 
@@ -71,6 +72,7 @@ export async function serve(
   await sealed.check();
   const notaries = openNotaryServers(config.notaryServers);
   const sequencer = createSequencer(database, log, now);
+  observeSequencer(sequencer);
   const core = openCore({
     database,
     sequencer,

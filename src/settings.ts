@@ -98,7 +98,7 @@ export const settings = z.object({
   }),
   IMAGETRUST_DATABASE_CONNECTIONS: whole(2, 500).prefault("10").meta({
     group: database,
-    description: "The most connections one process holds; one more is used for notifications.",
+    description: "The most connections one process holds; two more are used for notifications.",
   }),
   IMAGETRUST_TLS_CERT_FILE: path.optional().meta({
     group: identity,

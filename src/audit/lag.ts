@@ -8,6 +8,8 @@ export const mostLagMs = 30_000;
 export interface Lag {
   /** Notes what a look at the waiting records showed; `depth` is exact or above `mostWaiting`. */
   observe(waiting: { readonly oldest: bigint; readonly newest: bigint } | undefined, depth: number, now: Date): void;
+  /** How many records waited at the last look. */
+  readonly depth: number;
   /** How long ago the newest record was seen waiting that is not known to be sequenced; 0 when none waits. */
   msAt(now: Date): number;
   /** Throws Fault AUDIT_BEHIND while the log cannot keep up. */
@@ -23,6 +25,9 @@ export function createLag(): Lag {
   let depth = 0;
   const msAt = (now: Date): number => (mark === undefined ? 0 : Math.max(0, now.getTime() - mark.at));
   return {
+    get depth() {
+      return depth;
+    },
     observe: (waiting, seen, now) => {
       depth = seen;
       if (waiting === undefined) mark = undefined;

@@ -32,6 +32,8 @@ export interface Sequencer {
   catchUp(signal: AbortSignal): Promise<void>;
   /** How long the log is behind what waits, as last seen. */
   readonly lagMs: number;
+  /** How many records wait, as last seen; at most one more than 50,000. */
+  readonly waiting: number;
   /** Throws Fault AUDIT_BEHIND while the log cannot keep up. From what was last seen; costs nothing. */
   admit(): void;
 }
@@ -104,6 +106,10 @@ class LogSequencer implements Sequencer {
       await Promise.race([growth, pause(standbyMs, undefined, { ref: false })]);
       if (!(await isWaiting(this.#database, waiting.newest))) return;
     }
+  }
+
+  get waiting(): number {
+    return this.#lag.depth;
   }
 
   get lagMs(): number {

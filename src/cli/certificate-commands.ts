@@ -20,17 +20,16 @@ function addAdd(certificate: Command, perform: Perform): void {
     .command("add <member> [file]")
     .description("submit a member's certificate: a PEM file, `-` for standard input, or a client bundle's cert.pem")
     .option("--bundle <zip>", "a UCP client bundle; its key.pem is neither read nor sent", "");
-  addChangeFlags(add).action((member: string, file: string | undefined) =>
+  addChangeFlags(add, ["etag", "revived"]).action((member: string, file: string | undefined) =>
     perform(add, async (session) => {
       const source = { file, bundle: add.opts<{ bundle: string }>().bundle };
       const certificatePem = await readCertificate(session.terminal, source);
-      return change(
-        session,
-        add,
-        TeamServiceService.submitCertificate,
-        (options) => ({ member, certificatePem, options }),
-        ({ certificate }) => (certificate === undefined ? "" : certificatesText([certificate], "")),
-      );
+      return change(session, add, {
+        method: TeamServiceService.submitCertificate,
+        request: (options) => ({ member, certificatePem, options }),
+        made: ({ certificate }) => (certificate === undefined ? "" : certificatesText([certificate], "")),
+        publishes: false,
+      });
     }),
   );
 }
@@ -44,19 +43,18 @@ function addRevoke(certificate: Command, perform: Perform): void {
         .argParser((text) => parseEnum(RevocationReason, text))
         .makeOptionMandatory(),
     );
-  addChangeFlags(revoke).action((id: string) =>
+  addChangeFlags(revoke, ["etag", "orphaned", "withoutSigner"]).action((id: string) =>
     perform(revoke, (session) =>
-      change(
-        session,
-        revoke,
-        TeamServiceService.revokeCertificate,
-        (options) => ({
+      change(session, revoke, {
+        method: TeamServiceService.revokeCertificate,
+        request: (options) => ({
           certificate: id,
           revocationReason: revoke.opts<{ because: RevocationReason }>().because,
           options,
         }),
-        ({ certificates }) => certificatesText(certificates, ""),
-      ),
+        made: ({ certificates }) => certificatesText(certificates, ""),
+        publishes: false,
+      }),
     ),
   );
 }

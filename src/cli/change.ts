@@ -12,42 +12,58 @@ import { printable } from "./terminal.ts";
 
 /** The options that only changes take, as commander names them. */
 interface ChangeFlags {
-  readonly etag: string;
   readonly planEtag: string;
-  readonly acceptOrphaned: boolean;
-  readonly acceptRevived: boolean;
-  readonly acceptWithoutSigner: boolean;
+  readonly etag?: string;
+  readonly acceptOrphaned?: boolean;
+  readonly acceptRevived?: boolean;
+  readonly acceptWithoutSigner?: boolean;
 }
 
-/** Adds the options of a change to a command. */
-export function addChangeFlags(command: Command): Command {
-  return command
-    .option("--etag <etag>", "refuse unless this is still the etag of what is changed", "")
-    .option("--plan-etag <etag>", "refuse unless the plan is still the one that --validate-only showed", "")
-    .option("--accept-orphaned", "allow that visible tags lose their only valid signature", false)
-    .option("--accept-revived", "allow that old signatures become valid again", false)
-    .option("--accept-without-signer", "allow that a delegated team has no key left", false);
+/** What only some changes can meet: the option that says so, and its explanation. */
+const someFlags = {
+  etag: ["--etag <etag>", "refuse unless this is still the etag of what is changed"],
+  orphaned: ["--accept-orphaned", "allow that visible tags lose their only valid signature"],
+  revived: ["--accept-revived", "allow that old signatures become valid again"],
+  withoutSigner: ["--accept-without-signer", "allow that a delegated team has no key left"],
+} as const;
+
+/** Adds the options of a change to a command: those that every change takes, and which of the others matter to it. */
+export function addChangeFlags(command: Command, some: readonly (keyof typeof someFlags)[]): Command {
+  command.option("--plan-etag <etag>", "refuse unless the plan is still the one that --validate-only showed", "");
+  for (const name of some) {
+    const [flags, description] = someFlags[name];
+    command.option(flags, description);
+  }
+  return command;
+}
+
+/** One change, as a command makes it. */
+export interface Change<Request, Response> {
+  readonly method: Method<Request, Response>;
+  readonly request: (options: ChangeOptions) => Request;
+  /** Words what was made, before the outcome. */
+  readonly made: (response: Response) => string;
+  /** Whether making it always means publishing something. */
+  readonly publishes: boolean;
 }
 
 /**
- * Makes one change and prints its answer: `human` words what was made, the outcome follows.
+ * Makes one change and prints its answer.
  * One request id serves all attempts: UNAVAILABLE is tried again, and a change that is accepted and pending is asked for
  * again, until --timeout is over; neither can make the change twice.
  */
 export async function change<Request, Response extends { readonly outcome: Outcome | undefined }>(
   session: Session,
   command: Command,
-  method: Method<Request, Response>,
-  request: (options: ChangeOptions) => Request,
-  human: (response: Response) => string,
+  { method, request, made, publishes }: Change<Request, Response>,
 ): Promise<ExitCode> {
   const options = changeOptionsOf(session, command);
   const decided = await decide(session, method, request(options), options.requestId);
   const settled = await settle(session, method, request(options), decided);
   const { outcome } = settled;
   show(session, settled, (response) => {
-    const made = options.validateOnly ? "" : human(response);
-    return made + (outcome === undefined ? "" : outcomeText(session.terminal, outcome));
+    const opening = options.validateOnly ? "" : made(response);
+    return opening + (outcome === undefined ? "" : outcomeText(session.terminal, outcome, publishes));
   });
   return outcome === undefined || options.validateOnly ? exitCode.live : exitCodeOf(outcome.state);
 }
@@ -59,11 +75,11 @@ function changeOptionsOf({ settings }: Session, command: Command): ChangeOptions
     validateOnly: settings.validateOnly,
     reason: settings.reason,
     noWait: !settings.wait,
-    etag: flags.etag,
+    etag: flags.etag ?? "",
     planEtag: flags.planEtag,
-    acceptOrphaned: flags.acceptOrphaned,
-    acceptRevived: flags.acceptRevived,
-    acceptWithoutSigner: flags.acceptWithoutSigner,
+    acceptOrphaned: flags.acceptOrphaned ?? false,
+    acceptRevived: flags.acceptRevived ?? false,
+    acceptWithoutSigner: flags.acceptWithoutSigner ?? false,
   };
 }
 

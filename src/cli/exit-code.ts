@@ -6,7 +6,7 @@ export const exitCode = {
   refused: 1,
   /** The command line is wrong; nothing was sent. */
   usage: 2,
-  /** Accepted and kept, and not live yet. */
+  /** Accepted, and not live: pending, blocked or superseded by a later change. */
   pending: 3,
   /** No answer, or none that decides: repeat the command, a change with the same request id. */
   unreachable: 4,

@@ -15,8 +15,8 @@ import { table } from "./table.ts";
 import { coloured, printable, type Terminal } from "./terminal.ts";
 import { keyText, pathsText, timeText, versionsText } from "./words.ts";
 
-/** What a change led to, or would lead to, for a person. */
-export function outcomeText(terminal: Terminal, outcome: Outcome): string {
+/** What a change led to, or would lead to, for a person; `publishes` is whether making it always means publishing something. */
+export function outcomeText(terminal: Terminal, outcome: Outcome, publishes: boolean): string {
   const { plan } = outcome;
   if (outcome.validatedOnly) {
     const etag = outcome.planEtag === "" ? "" : ` To insist on this plan: --plan-etag ${printable(outcome.planEtag)}`;
@@ -27,7 +27,7 @@ export function outcomeText(terminal: Terminal, outcome: Outcome): string {
     plan === undefined ? "" : warningsText(terminal, plan),
     publicationsText(outcome.publications),
     outcome.rollout === undefined ? "" : rolloutLine(outcome.rollout),
-    closing(terminal, outcome),
+    closing(terminal, outcome, publishes),
   ].join("");
 }
 
@@ -104,12 +104,12 @@ function rolloutLine(rollout: Rollout): string {
   return `Rollout ${printable(rollout.id)} over ${collections}${counts === "" ? "" : `: ${counts}`}.\n`;
 }
 
-function closing(terminal: Terminal, outcome: Outcome): string {
+function closing(terminal: Terminal, outcome: Outcome, publishes: boolean): string {
   switch (outcome.state) {
     case PublicationState.PUBLISHED:
       return `${coloured(terminal, "green", "PUBLISHED")}: live on Notary.\n`;
     case PublicationState.UNCHANGED:
-      return "UNCHANGED: nothing to publish.\n";
+      return publishes ? "UNCHANGED: nothing to publish.\n" : "Nothing to publish.\n";
     case PublicationState.PENDING:
       return `${coloured(terminal, "yellow", "PENDING")}: accepted and kept, not live yet. ${follow(outcome)}\n`;
     case PublicationState.BLOCKED:
@@ -124,7 +124,7 @@ function closing(terminal: Terminal, outcome: Outcome): string {
 }
 
 function follow(outcome: Outcome): string {
-  if (outcome.rollout !== undefined) return `Follow it: imagetrust rollout get ${printable(outcome.rollout.id)}`;
+  if (outcome.rollout !== undefined) return `Wait for it: imagetrust rollout wait ${printable(outcome.rollout.id)}`;
   const gun = outcome.publications[0]?.gun;
   return gun === undefined ? "" : `Wait for it: imagetrust trust wait ${printable(gun)}`;
 }

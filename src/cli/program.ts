@@ -6,6 +6,7 @@ import { addDelegationCommands } from "./delegation-commands.ts";
 import { type ExitCode, exitCode } from "./exit-code.ts";
 import { addMemberSetup } from "./member-setup-command.ts";
 import { reportError } from "./refusal.ts";
+import { addRolloutCommands } from "./rollout-commands.ts";
 import type { Perform } from "./session.ts";
 import { addSettings, settingsOf } from "./settings.ts";
 import { addTeamCommands } from "./team-commands.ts";
@@ -13,8 +14,14 @@ import type { Terminal } from "./terminal.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 
 const afterword = `
-\`imagetrust serve\`, \`migrate\` and \`signer\` run the service itself; each has a --help of its own.
-Exit codes: 0 live, 1 refused, 2 wrong command line, 3 accepted and not live yet, 4 the service cannot be reached.`;
+\`imagetrust serve\` and \`migrate\` run the service itself; each has a --help of its own.
+
+Exit codes:
+  0  done: live, or answered
+  1  refused: nothing was changed
+  2  wrong command line: nothing was sent
+  3  accepted, and not live: pending, blocked or superseded by a later change
+  4  the service cannot be reached, or could not decide: repeat the command`;
 
 /** Runs the `imagetrust` command with its arguments, the program's name left out. Never throws. */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -42,7 +49,8 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   }
 }
 
-function buildProgram(terminal: Terminal, perform: Perform): Command {
+/** The command with all that it offers; `perform` does the work of the one that is given. */
+export function buildProgram(terminal: Terminal, perform: Perform): Command {
   const program = new Command("imagetrust")
     .description("Delegates image signing: a client of the imagetrust service.")
     .version(version)
@@ -57,6 +65,7 @@ function buildProgram(terminal: Terminal, perform: Perform): Command {
   addMemberSetup(member, perform);
   addCertificateCommands(program, perform);
   addDelegationCommands(program, perform);
+  addRolloutCommands(program, perform);
   addAuditCommands(program, perform);
   return program;
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { MemberKind, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { addChangeFlags, change } from "./change.ts";
 import { addPageFlags, list } from "./lists.ts";
@@ -23,35 +23,33 @@ function addTeamChanges(team: Command, perform: Perform): void {
     .description("make a team; its id is for ever")
     .option("--display-name <name>", "a name for people", "")
     .option("--label <name=value>", "a label (repeatable)", collectLabel, {});
-  addChangeFlags(create).action((id: string) =>
+  addChangeFlags(create, ["etag"]).action((id: string) =>
     perform(create, (session) => {
       const flags = create.opts<{ displayName: string; label: Readonly<Record<string, string>> }>();
-      return change(
-        session,
-        create,
-        TeamServiceService.createTeam,
-        (options) => ({
+      return change(session, create, {
+        method: TeamServiceService.createTeam,
+        request: (options) => ({
           team: id,
           displayName: flags.displayName,
           labels: flags.label,
           requiresPossessionProof: false,
           options,
         }),
-        () => "",
-      );
+        made: () => "",
+        publishes: false,
+      });
     }),
   );
 
   const remove = team.command("delete <team>").description("delete a team that nothing is delegated to");
-  addChangeFlags(remove).action((id: string) =>
+  addChangeFlags(remove, ["etag"]).action((id: string) =>
     perform(remove, (session) =>
-      change(
-        session,
-        remove,
-        TeamServiceService.deleteTeam,
-        (options) => ({ team: id, options }),
-        () => "",
-      ),
+      change(session, remove, {
+        method: TeamServiceService.deleteTeam,
+        request: (options) => ({ team: id, options }),
+        made: () => "",
+        publishes: false,
+      }),
     ),
   );
 }
@@ -89,33 +87,43 @@ function addMemberChanges(member: Command, perform: Perform): void {
     .command("add <team> <member>")
     .description("put a member into a team, making the member where none of that id exists")
     .option("--display-name <name>", "a name for people, for a new member", "")
-    .option("--robot", "the new member is a machine", false);
-  addChangeFlags(add).action((team: string, id: string) =>
+    .option("--person", "the member is a human being, as a new one is by default")
+    .addOption(new Option("--robot", "the member is a machine").conflicts("person"));
+  addChangeFlags(add, ["etag", "revived"]).action((team: string, id: string) =>
     perform(add, (session) => {
-      const { displayName, robot } = add.opts<{ displayName: string; robot: boolean }>();
-      const kind = robot ? MemberKind.ROBOT : MemberKind.PERSON;
-      return change(
-        session,
-        add,
-        TeamServiceService.addMember,
-        (options) => ({ team, member: id, displayName, kind, options }),
-        () => "",
-      );
+      const flags = add.opts<{ displayName: string } & KindFlags>();
+      const { displayName } = flags;
+      return change(session, add, {
+        method: TeamServiceService.addMember,
+        request: (options) => ({ team, member: id, displayName, kind: kindOf(flags), options }),
+        made: () => "",
+        publishes: false,
+      });
     }),
   );
 
   const remove = member.command("remove <team> <member>").description("take a member out of a team");
-  addChangeFlags(remove).action((team: string, id: string) =>
+  addChangeFlags(remove, ["etag", "orphaned", "withoutSigner"]).action((team: string, id: string) =>
     perform(remove, (session) =>
-      change(
-        session,
-        remove,
-        TeamServiceService.removeMember,
-        (options) => ({ team, member: id, options }),
-        () => "",
-      ),
+      change(session, remove, {
+        method: TeamServiceService.removeMember,
+        request: (options) => ({ team, member: id, options }),
+        made: () => "",
+        publishes: false,
+      }),
     ),
   );
+}
+
+interface KindFlags {
+  readonly person?: boolean;
+  readonly robot?: boolean;
+}
+
+/** Unspecified unless it is said, so that a member who exists joins another team as it is. */
+function kindOf({ person, robot }: KindFlags): MemberKind {
+  if (robot === true) return MemberKind.ROBOT;
+  return person === true ? MemberKind.PERSON : MemberKind.UNSPECIFIED;
 }
 
 function addMemberReads(member: Command, perform: Perform): void {

@@ -42,14 +42,12 @@ function addInit(program: Command, perform: Perform): void {
     .option("--display-name <name>", "a name for people", "")
     .option("--key-backend <name>", "where the collection's keys are made", "")
     .option("--notary <name>", "which of the service's Notary servers", "");
-  addChangeFlags(command).action((gun: string) =>
+  addChangeFlags(command, []).action((gun: string) =>
     perform(command, (session) => {
       const flags = command.opts<InitFlags>();
-      return change(
-        session,
-        command,
-        TrustServiceService.initializeTrust,
-        (options) => ({
+      return change(session, command, {
+        method: TrustServiceService.initializeTrust,
+        request: (options) => ({
           gun,
           teams: parseGrants(flags.team, flags.excludeFromReleases),
           labels: flags.label,
@@ -59,8 +57,9 @@ function addInit(program: Command, perform: Perform): void {
           displayName: flags.displayName,
           options,
         }),
-        ({ trust }) => trustLine(trust),
-      );
+        made: ({ trust }) => trustLine(trust),
+        publishes: true,
+      });
     }),
   );
 }
@@ -93,10 +92,10 @@ function addReads(trust: Command, perform: Perform): void {
 
   const wait = trust
     .command("wait <gun>")
-    .description("wait until what is decided is live; exit code 3 if it is not by --timeout")
-    .option("--generation <number>", "wait for this generation (default: the newest)", parseGeneration, 0n);
+    .description("wait until what is decided is live; exit code 3 if it is blocked, or not live by --timeout")
+    .option("--generation <number>", "wait for this generation (default: the newest, and its teams)", parseGeneration);
   wait.action((gun: string) =>
-    perform(wait, (session) => awaitTrust(session, gun, wait.opts<{ generation: bigint }>().generation)),
+    perform(wait, (session) => awaitTrust(session, gun, wait.opts<{ generation?: bigint }>().generation)),
   );
 
   const several = trust
@@ -122,15 +121,14 @@ function addReads(trust: Command, perform: Perform): void {
 
 function addDelete(trust: Command, perform: Perform): void {
   const command = trust.command("delete <gun>").description("forget a collection that never was published");
-  addChangeFlags(command).action((gun: string) =>
+  addChangeFlags(command, ["etag"]).action((gun: string) =>
     perform(command, (session) =>
-      change(
-        session,
-        command,
-        TrustServiceService.deleteTrust,
-        (options) => ({ gun, options }),
-        ({ trust }) => trustLine(trust),
-      ),
+      change(session, command, {
+        method: TrustServiceService.deleteTrust,
+        request: (options) => ({ gun, options }),
+        made: ({ trust }) => trustLine(trust),
+        publishes: false,
+      }),
     ),
   );
 }

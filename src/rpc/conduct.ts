@@ -45,7 +45,9 @@ export function conduct<Request, T>(
       limit.release();
       endSpan(span, known.call?.actor.id, fault);
       edge.metrics.ended(name, fault?.kind ?? "OK", (performance.now() - began) / 1_000);
-      edge.log.debug({ method: name, caller: known.call?.actor.id, reason: fault?.reason }, "a call ended");
+      const told = { method: name, caller: known.call?.actor.id, reason: fault?.reason };
+      if (fault === undefined) edge.log.debug(told, "a call ended");
+      else edge.log.info(told, "a call was refused or failed");
     }
   });
 }

@@ -4,11 +4,15 @@ import { metrics } from "@opentelemetry/api";
 export interface RpcMetrics {
   began(method: string): void;
   ended(method: string, code: string, seconds: number): void;
+  /** A call ended before its request was read, so that no handler saw it. */
+  requestUnread(): void;
   refusalUnrecorded(): void;
   connectionOpened(): void;
   connectionClosed(): void;
   /** A connection that never came to a call: `reason` is one of a small set. */
   connectionRefused(reason: string): void;
+  /** When the server certificate in use ends. */
+  certificateEnds(at: Date): void;
   certificatesReloaded(result: "changed" | "kept"): void;
   policiesReloaded(result: "changed" | "kept"): void;
 }
@@ -26,6 +30,9 @@ export function createRpcMetrics(): RpcMetrics {
     description: "Refusals that could not be written to the audit log.",
   });
   const connections = meter.createUpDownCounter("rpc_connections", { description: "Open client connections." });
+  const unread = meter.createCounter("rpc_requests_unread_total", {
+    description: "Calls that ended before their request was read: longer than 1 MiB, malformed, cut off or given up.",
+  });
   const refused = meter.createCounter("rpc_connections_refused_total", {
     description:
       "Connections that failed before any call: TLS handshakes, missing certificates, bytes that are no TLS.",
@@ -40,6 +47,10 @@ export function createRpcMetrics(): RpcMetrics {
   const staleCertificates = meter.createGauge("tls_certificate_files_refused", {
     description: "1 while the certificate files are broken and an older certificate is in use.",
   });
+  const certificateEnd = meter.createGauge("tls_certificate_expiry_timestamp_seconds", {
+    description: "When the server certificate in use ends, in Unix seconds.",
+    unit: "s",
+  });
   const stalePolicies = meter.createGauge("policy_files_refused", {
     description: "1 while the policy directory is broken and an older set is in use.",
   });
@@ -49,10 +60,12 @@ export function createRpcMetrics(): RpcMetrics {
       active.add(-1, { method });
       durations.record(seconds, { method, code });
     },
+    requestUnread: () => unread.add(1),
     refusalUnrecorded: () => unrecorded.add(1),
     connectionOpened: () => connections.add(1),
     connectionClosed: () => connections.add(-1),
     connectionRefused: (reason) => refused.add(1, { reason }),
+    certificateEnds: (at) => certificateEnd.record(at.getTime() / 1_000),
     certificatesReloaded: (result) => {
       certificates.add(1, { result });
       staleCertificates.record(result === "kept" ? 1 : 0);

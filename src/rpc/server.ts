@@ -8,6 +8,7 @@ import type { RpcMetrics } from "./metrics.ts";
 import { addReflection } from "./reflection.ts";
 import type { ServedService } from "./served-service.ts";
 import type { CertificateSource } from "./tls.ts";
+import { watchUnread } from "./unread.ts";
 
 export interface ServerOptions {
   /** Port 0: a free one. */
@@ -42,7 +43,9 @@ const longestCallMs = 300_000;
 
 /** Starts to serve. Resolves when the port is open; throws INVALID_FIELD if it cannot be had. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const boundedLog = boundLog(options.log, Date.now);
   const server = new Server({
+    interceptors: [watchUnread(options.metrics, boundedLog)],
     "grpc.max_receive_message_length": 1024 * 1024,
     "grpc.max_concurrent_streams": 1_000,
     "grpc.keepalive_time_ms": 60_000,
@@ -62,7 +65,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // The TLS is ours: the library sees a connection that is encrypted and authorized already.
     accept: (connection) => connections.injectConnection(connection),
     metrics: options.metrics,
-    log: boundLog(options.log, Date.now),
+    log: boundedLog,
     ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
   });
   return {

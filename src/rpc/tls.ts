@@ -42,7 +42,7 @@ export async function openCertificates(
 ): Promise<CertificateSource> {
   const paths = [files.certFile, files.keyFile, files.clientCaFile];
   let current = await requireMaterial(files);
-  warnOfEnd(current, log);
+  tellEnd(current, log, metrics);
   const listeners = new Set<(material: TlsMaterial) => void>();
   const watch = await watchFiles({
     files: () => Promise.resolve(paths),
@@ -57,7 +57,7 @@ export async function openCertificates(
       }
       current = read.value;
       log.info({ notAfter: new X509Certificate(current.cert).validToDate }, "took up a changed certificate");
-      warnOfEnd(current, log);
+      tellEnd(current, log, metrics);
       for (const listener of listeners) listener(current);
     },
     ...(pollMs === undefined ? {} : { pollMs }),
@@ -116,7 +116,8 @@ function attempt<T>(read: () => T, fault: string, faults: string[]): T | undefin
 
 const soonMs = 7 * 86_400_000;
 
-function warnOfEnd(material: TlsMaterial, log: Logger): void {
+function tellEnd(material: TlsMaterial, log: Logger, metrics: RpcMetrics): void {
   const notAfter = new X509Certificate(material.cert).validToDate;
+  metrics.certificateEnds(notAfter);
   if (notAfter.getTime() - Date.now() < soonMs) log.warn({ notAfter }, "the server certificate ends within a week");
 }

@@ -33,7 +33,8 @@ const nonceBytes = 12;
 
 /**
  * Seals a private key: AES-256-GCM under a fresh data key, which is itself wrapped under the key-encryption key.
- * Both are bound to their purpose, the deployment, and every field of the key that says what it is and what it is for.
+ * Both are bound to their purpose, the deployment, and every field of the key that says what it is and what it is for; the data key
+ * also to the id of its wrapping, so that another key-encryption key means a new wrapping and never a new sealing.
  */
 export function sealKey(
   privateKey: KeyObject,
@@ -45,8 +46,8 @@ export function sealKey(
   const content = privateKey.export({ type: "pkcs8", format: "der" });
   try {
     const bound = { ...facts, kekId: kek.id };
-    const inner = encrypt(createSecretKey(dataKey), content, bindingOf("private key", deployment, bound));
-    const outer = encrypt(kek.key, dataKey, bindingOf("data key", deployment, bound));
+    const inner = encrypt(createSecretKey(dataKey), content, bindingOf("private key", deployment, bound, []));
+    const outer = encrypt(kek.key, dataKey, bindingOf("data key", deployment, bound, [kek.id]));
     return { ...bound, sealed: inner.text, nonce: inner.nonce, dataKey: outer.text, dataKeyNonce: outer.nonce };
   } finally {
     dataKey.fill(0);
@@ -56,8 +57,13 @@ export function sealKey(
 
 /** Opens a sealed key. Throws when any field was altered, or the private key is not that of the stored public key. */
 export function unsealKey(stored: SealedKey, kek: KeyEncryptionKey, deployment: string): KeyObject {
-  const dataKey = decrypt(kek.key, stored.dataKey, stored.dataKeyNonce, bindingOf("data key", deployment, stored));
-  const privateKey = openContent(stored, dataKey, bindingOf("private key", deployment, stored));
+  const dataKey = decrypt(
+    kek.key,
+    stored.dataKey,
+    stored.dataKeyNonce,
+    bindingOf("data key", deployment, stored, [kek.id]),
+  );
+  const privateKey = openContent(stored, dataKey, bindingOf("private key", deployment, stored, []));
   if (!createPublicKey(privateKey).export({ type: "spki", format: "der" }).equals(stored.spki)) {
     throw new Error("The private key is not that of the stored public key.");
   }
@@ -81,10 +87,11 @@ function openContent(stored: SealedKey, dataKey: Buffer, binding: Buffer): KeyOb
 function bindingOf(
   purpose: "data key" | "private key",
   deployment: string,
-  key: Pick<SealedKey, "id" | "algorithm" | "slot" | "kekId">,
+  key: Pick<SealedKey, "id" | "algorithm" | "slot">,
+  more: readonly string[],
 ): Buffer {
   const { gun, role, incarnation, ordinal } = key.slot;
-  const facts = ["imagetrust", purpose, deployment, key.id, key.algorithm, role, gun, incarnation, ordinal, key.kekId];
+  const facts = ["imagetrust", purpose, deployment, key.id, key.algorithm, role, gun, incarnation, ordinal, ...more];
   return Buffer.from(JSON.stringify(facts));
 }
 

@@ -51,9 +51,11 @@ export async function someSealedKey(db: Queryable, kekId: string): Promise<Seale
   return row && sealedKeyOf(row);
 }
 
-/** The ids of the key-encryption keys, other than the given one, that stored keys are sealed under. */
+/** The ids of key-encryption keys, other than the given one, that stored keys are sealed under: at most two, from both ends. */
 export async function otherKekIds(db: Queryable, kekId: string): Promise<readonly string[]> {
-  const sql = `select distinct kek_id from sealed_keys where kek_id <> :kekId order by kek_id`;
+  // Two looks at the ends of the index, however many keys there are.
+  const sql = `(select kek_id from sealed_keys where kek_id < :kekId order by kek_id limit 1)
+     union (select kek_id from sealed_keys where kek_id > :kekId order by kek_id desc limit 1) order by kek_id`;
   return (await db.rows<{ kek_id: string }>(sql, { kekId })).map((row) => row.kek_id);
 }
 

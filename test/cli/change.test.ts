@@ -16,6 +16,8 @@ import {
   WarningCode,
 } from "../../gen/imagetrust/v1/change.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
+import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { type FakeService, refusal, startFakeService } from "./fake-service.ts";
 
 const gun = "dtr.example.org/dev/nginx";
@@ -56,6 +58,22 @@ for (const [state, code, says] of [
     assert.match(run.out, /^End the delegation\.$/m);
   });
 }
+
+test("what was made and has nothing to publish is not called unchanged", async () => {
+  const made = (summary: string) => outcome(UNCHANGED, { plan: { ...emptyPlan, summary }, publications: [] });
+  service.answer(TeamServiceService.createTeam, () => ({ ...made("Team qa is created."), team: undefined }));
+  service.answer(TeamServiceService.deleteTeam, () => made("Team qa is deleted."));
+  service.answer(TeamServiceService.addMember, () => ({ ...made("Member a joins team qa."), member: undefined }));
+  service.answer(TrustServiceService.deleteTrust, () => ({ ...made("Give up trust."), trust: undefined }));
+  const said = async (...args: readonly string[]) => {
+    const { code, out } = await service.run(...args);
+    return `${code} ${out}`;
+  };
+  assert.equal(await said("team", "create", "qa"), "0 Team qa is created.\nNothing to publish.\n");
+  assert.equal(await said("team", "delete", "qa"), "0 Team qa is deleted.\nNothing to publish.\n");
+  assert.equal(await said("member", "add", "qa", "a"), "0 Member a joins team qa.\nNothing to publish.\n");
+  assert.equal(await said("trust", "delete", gun), "0 Give up trust.\nNothing to publish.\n");
+});
 
 test("what blocks a collection is shown with the service's own words", async () => {
   const why = { blockReason: BlockReason.ROLLBACK, blockTime: new Date(0), detail: "Notary went back." };

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
 import { PublicationState } from "../../gen/imagetrust/v1/change.ts";
@@ -60,6 +62,12 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     TeamServiceService.addMember,
     { team: "qa", member: "build-1", kind: MemberKind.ROBOT, displayName: "Builder" },
   ],
+  [
+    "member add qa build-1",
+    TeamServiceService.addMember,
+    { team: "qa", member: "build-1", kind: MemberKind.UNSPECIFIED, displayName: "" },
+  ],
+  ["member add qa alice --person", TeamServiceService.addMember, { member: "alice", kind: MemberKind.PERSON }],
   ["member remove qa alice", TeamServiceService.removeMember, { team: "qa", member: "alice" }],
   ["member get alice", TeamServiceService.getMember, { member: "alice" }],
   ["member list --team qa", TeamServiceService.listMembers, { ...page, team: "qa" }],
@@ -124,19 +132,21 @@ for (const [line, method, expected] of commands) {
 }
 
 test("the options of a change are sent with it", async () => {
-  const line = `--reason tidying --request-id r-1 --validate-only --no-wait undelegate ${gun} qa --etag e --plan-etag p`;
-  await service.run(...line.split(" "), "--accept-orphaned", "--accept-revived", "--accept-without-signer");
-  assert.deepEqual(service.requests(DelegationServiceService.undelegate).at(-1)?.options, {
+  const line = `--reason tidying --request-id r-1 --validate-only --no-wait member remove qa bob --etag e --plan-etag p`;
+  await service.run(...line.split(" "), "--accept-orphaned", "--accept-without-signer");
+  assert.deepEqual(service.requests(TeamServiceService.removeMember).at(-1)?.options, {
     requestId: "r-1",
     validateOnly: true,
     reason: "tidying",
     etag: "e",
     noWait: true,
     acceptOrphaned: true,
-    acceptRevived: true,
+    acceptRevived: false,
     planEtag: "p",
     acceptWithoutSigner: true,
   });
+  await service.run("delegate", gun, "qa", "--accept-revived");
+  assert.equal(service.requests(DelegationServiceService.delegate).at(-1)?.options?.acceptRevived, true);
 });
 
 test("a change without a request id gets a fresh UUID, and global options may stand behind the command", async () => {
@@ -159,6 +169,9 @@ const wrong: readonly (readonly [line: string, says: RegExp])[] = [
   ["--timeout 0 trust list", /more than 0/],
   ["--timeout soon trust list", /more than 0/],
   ["team create qa --label x", /name=value/],
+  ["team create qa --accept-orphaned", /unknown option/],
+  ["member add qa x --robot --person", /cannot be used with/],
+  ["rollout wait", /missing required argument 'id'/],
   [`init ${gun} --team qa --exclude-from-releases ops`, /names ops/],
   ["certificate add alice", /either a certificate file, or a client bundle/],
   ["certificate add alice /nowhere/cert.pem", /Cannot read/],
@@ -189,4 +202,10 @@ test("--help and --version are no errors", async () => {
   const { code, out } = await runCaptured("member", "setup", "--help");
   assert.equal(code, 0);
   assert.match(out, /--notary-url/);
+});
+
+test("the launcher hands no other command than these two to the service", async () => {
+  const launcher = join(import.meta.dirname, "../../bin/imagetrust");
+  const said = await new Promise((resolve) => execFile(launcher, ["signer"], (_, __, err) => resolve(err)));
+  assert.match(String(said), /unknown command 'signer'/);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Command } from "commander";
 import fc from "fast-check";
 import { AuditRecord, AuditSeverity, AuditStage } from "../../gen/imagetrust/v1/audit.ts";
 import { Outcome, PublicationState, RolloutKind, WarningCode } from "../../gen/imagetrust/v1/change.ts";
@@ -9,9 +10,11 @@ import { CollectionState, Trust } from "../../gen/imagetrust/v1/trust.ts";
 import { recordText } from "../../src/cli/audit-text.ts";
 import { jsonOf } from "../../src/cli/json.ts";
 import { outcomeText } from "../../src/cli/outcome-text.ts";
+import { buildProgram } from "../../src/cli/program.ts";
 import { details, table } from "../../src/cli/table.ts";
 import { processTerminal, type Terminal } from "../../src/cli/terminal.ts";
 import { trustText } from "../../src/cli/trust-text.ts";
+import { runCaptured } from "./fake-service.ts";
 
 const plain: Terminal = { out: () => {}, err: () => {}, colour: false, input: async function* () {} };
 
@@ -75,8 +78,8 @@ test("what the service says cannot colour or move the cursor", () => {
   for (const text of [
     trustText(plain, trust),
     recordText(record),
-    outcomeText(plain, outcome),
-    outcomeText(plain, asked),
+    outcomeText(plain, outcome, true),
+    outcomeText(plain, asked, true),
   ]) {
     assert.match(text, /evil/);
     assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\u202e]/u);
@@ -85,8 +88,11 @@ test("what the service says cannot colour or move the cursor", () => {
 
 test("states have colour on a terminal only, and not with NO_COLOR", () => {
   const outcome = Outcome.fromPartial({ state: PublicationState.PUBLISHED });
-  assert.equal(outcomeText({ ...plain, colour: true }, outcome), "\u001b[32mPUBLISHED\u001b[0m: live on Notary.\n");
-  assert.equal(outcomeText(plain, outcome), "PUBLISHED: live on Notary.\n");
+  assert.equal(
+    outcomeText({ ...plain, colour: true }, outcome, true),
+    "\u001b[32mPUBLISHED\u001b[0m: live on Notary.\n",
+  );
+  assert.equal(outcomeText(plain, outcome, true), "PUBLISHED: live on Notary.\n");
   const { isTTY } = process.stdout;
   try {
     process.stdout.isTTY = true;
@@ -159,4 +165,56 @@ test("enum fields of one name are told apart by their message, and unknown numbe
   });
   assert.partialDeepStrictEqual(JSON.parse(jsonOf(certificate)), { state: "REVOKED", revocationReason: "LEFT" });
   assert.equal(JSON.parse(jsonOf(Member.fromPartial({ kind: MemberKind.ROBOT }))).kind, "ROBOT");
+});
+
+/** Every command of the tree, groups included. */
+function commandsBelow(command: Command, path = ""): readonly (readonly [path: string, command: Command])[] {
+  return command.commands.flatMap((one) => {
+    const name = `${path} ${one.name()}`.trimStart();
+    return [[name, one] as const, ...commandsBelow(one, name)];
+  });
+}
+
+const tree = commandsBelow(buildProgram(plain, async () => {}));
+
+test("every command of the tree has a --help that says how to use it", async () => {
+  assert.ok(tree.length > 25);
+  for (const [path] of tree) {
+    const { code, out } = await runCaptured(...path.split(" "), "--help");
+    assert.equal(code, 0, path);
+    assert.ok(out.startsWith(`Usage: imagetrust ${path}`), path);
+    assert.doesNotMatch(out, /undefined|null/, path);
+  }
+});
+
+for (const [option, commands] of [
+  ["--accept-orphaned", ["certificate revoke", "delegate", "member remove", "undelegate"]],
+  ["--accept-revived", ["certificate add", "delegate", "member add"]],
+  ["--accept-without-signer", ["certificate revoke", "member remove"]],
+  [
+    "--etag",
+    [
+      "certificate add",
+      "certificate revoke",
+      "delegate",
+      "member add",
+      "member remove",
+      "team create",
+      "team delete",
+      "trust delete",
+      "undelegate",
+    ],
+  ],
+] as const) {
+  test(`${option} is offered where it can matter, and nowhere else`, () => {
+    const offering = tree.filter(([, command]) => command.options.some(({ long }) => long === option));
+    assert.deepEqual(offering.map(([path]) => path).sort(), commands);
+  });
+}
+
+test("--help names the service's own commands that there are, and says what each exit code means", async () => {
+  const { out } = await runCaptured("--help");
+  assert.match(out, /`imagetrust serve` and `migrate` run the service itself; each has a --help of its own\./);
+  assert.doesNotMatch(out, /signer/);
+  assert.match(out, /^ {2}3 {2}accepted, and not live: pending, blocked or superseded by a later change$/m);
 });

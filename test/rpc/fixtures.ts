@@ -14,10 +14,12 @@ export function collectedLog(): { readonly log: Logger; readonly lines: string[]
 export const noMetrics: RpcMetrics = {
   began: () => undefined,
   ended: () => undefined,
+  requestUnread: () => undefined,
   refusalUnrecorded: () => undefined,
   connectionOpened: () => undefined,
   connectionClosed: () => undefined,
   connectionRefused: () => undefined,
+  certificateEnds: () => undefined,
   certificatesReloaded: () => undefined,
   policiesReloaded: () => undefined,
 };

@@ -23,7 +23,7 @@ const services: Readonly<Record<string, ServiceDefinition>> = {
 const methods = Object.values(services).flatMap((service) => Object.values(service));
 
 test("every RPC of the API has a permission, and every permission an RPC", async () => {
-  const image = await readFile(new URL("../../proto/imagetrust.v1.binpb", import.meta.url));
+  const image = await readFile(new URL("../../gen/imagetrust.v1.binpb", import.meta.url));
   const described = Object.entries(loadFileDescriptorSetFromBuffer(image))
     .filter(([name]) => name.startsWith("imagetrust.v1.") && name.endsWith("Service"))
     .flatMap(([, service]) => Object.values(service as ServiceDefinition).map((method) => method.path));

@@ -41,7 +41,7 @@ after(async () => {
 async function received(to: number): Promise<{ numbers: number[]; error: ServiceError | undefined }> {
   const numbers: number[] = [];
   try {
-    for await (const number of client.count(to)) numbers.push(number);
+    for await (const number of client.count(to, { deadline: Date.now() + 10_000 })) numbers.push(number);
   } catch (error) {
     return { numbers, error: error as ServiceError };
   }

@@ -124,7 +124,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     certificates,
     services,
     health,
-    descriptors: await readFile(new URL("../../proto/imagetrust.v1.binpb", import.meta.url)),
+    descriptors: await readFile(new URL("../../gen/imagetrust.v1.binpb", import.meta.url)),
     metrics,
     log,
     ...options.server,
@@ -206,6 +206,7 @@ function countingMetrics(counted: string[]): RpcMetrics {
     ...noMetrics,
     ended: (method, code) => void counted.push(`ended ${method.slice(method.lastIndexOf("/") + 1)} ${code}`),
     connectionRefused: (reason) => void counted.push(`refused ${reason}`),
+    requestUnread: () => void counted.push("unread"),
     refusalUnrecorded: () => void counted.push("unrecorded"),
     certificatesReloaded: (result) => void counted.push(`certificates ${result}`),
   };

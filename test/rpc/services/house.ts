@@ -156,7 +156,7 @@ async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) =
     certificates,
     services,
     health: createHealth(services.map(({ name }) => ({ name, changes: true }))),
-    descriptors: await readFile(new URL("../../../proto/imagetrust.v1.binpb", import.meta.url)),
+    descriptors: await readFile(new URL("../../../gen/imagetrust.v1.binpb", import.meta.url)),
     metrics: edge.metrics,
     log: edge.log,
   });
