@@ -8,7 +8,7 @@ RUN npm ci --ignore-scripts
 COPY buf.yaml buf.gen.yaml ./
 COPY proto proto
 COPY third_party/googleapis third_party/googleapis
-RUN PATH="$PWD/node_modules/.bin:$PATH" buf generate
+RUN npm run --silent gen
 
 # What runs in production. The optional packages bring another Node and a PostgreSQL: neither belongs into an image.
 FROM node:24-slim AS packages
@@ -26,6 +26,7 @@ COPY src src
 COPY migrations migrations
 COPY proto proto
 COPY deploy/healthcheck.ts deploy/prepare.ts deploy/
+COPY deploy/prepare deploy/prepare
 # The one folder the service may write to, and only where it has to make what nobody configured.
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/imagetrust
 ENV NODE_ENV=production \
