@@ -208,6 +208,7 @@ function publisherSettingsOf(config: Config): PublisherSettings {
     leaseMs: 6_000,
     rejectAfterMs: 120_000,
     patrolMs: config.patrolIntervalMs,
+    restartCheckMs: 10_000,
     firstBackOffMs: 250,
     longestBackOffMs: 30_000,
   };

@@ -53,6 +53,11 @@ export async function unblock(room: PublisherRoom, collectionId: bigint, signal:
   room.signals.notify(collectionId);
 }
 
+/** Whether a block only says how an upload fares; any other says that Notary shows something else than what was published. */
+export function concernsUploadOnly(reason: BlockReason | null): boolean {
+  return reason === "REJECTED" || reason === "UNREADABLE" || reason === "SNAPSHOT_WEDGED";
+}
+
 /** Ends the block of a collection, with its record. The collection's row is locked. */
 export async function endBlock(
   tx: Transaction,

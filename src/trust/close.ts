@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import type { BlockReason } from "../changes/outcome.ts";
 import type { Transaction } from "../database.ts";
 import type { RoleName } from "../names.ts";
 import { parseTargets } from "../tuf/envelope.ts";
 import { canonicalKeyIdOf, tufKeyIdOf } from "../tuf/key.ts";
-import { endBlock } from "./block.ts";
+import { concernsUploadOnly, endBlock } from "./block.ts";
 import { type Collection, lockCollection } from "./collection-store.ts";
 import { endUpload } from "./end-upload.ts";
 import type { Tip } from "./newest-files.ts";
@@ -55,7 +54,8 @@ export async function closeLanded(
       advanceCollection(tx, room, collection, upload, parts, now),
       room.append(tx, publisherCall("close", signal), record, now),
     ]);
-    if (isNewer(collection, upload, parts) && endsWithLanding.has(collection.blockReason)) {
+    // Any other block says what Notary shows, and ends when a full look finds nothing.
+    if (isNewer(collection, upload, parts) && concernsUploadOnly(collection.blockReason)) {
       await endBlock(tx, room, collection, "what was refused or could not be read has landed", signal);
     }
     return { isDirty };
@@ -131,13 +131,6 @@ function isNewer(collection: Collection, upload: Upload, parts: readonly SignedP
     isAbove("targets", collection.targetsVersion)
   );
 }
-
-/** Blocks that only said how an upload fared. Any other says what Notary shows, and ends when a full look finds nothing. */
-const endsWithLanding: ReadonlySet<BlockReason | null> = new Set([
-  "REJECTED",
-  "UNREADABLE",
-  "SNAPSHOT_WEDGED",
-] as const);
 
 /** Ends the keys that the landed targets file no longer names, and begins those it names anew. */
 async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Buffer, now: Date): Promise<void> {

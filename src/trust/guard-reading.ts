@@ -4,7 +4,7 @@ import { Fault } from "../errors.ts";
 import { type CanonicalKeyId, type Gun, type RoleName, snapshotRole, type TeamId, timestampRole } from "../names.ts";
 import type { NotaryServers } from "../notary/directory.ts";
 import type { GuardReading } from "../teams/effects.ts";
-import { parseRoot, parseSnapshot, parseTargets } from "../tuf/envelope.ts";
+import { MetadataError, parseRoot, parseSnapshot, parseTargets } from "../tuf/envelope.ts";
 import { tufKeyIdOf } from "../tuf/key.ts";
 import { isValidWith, viewDelegationFile } from "../tuf/orphans.ts";
 import type { TargetsContent } from "../tuf/payload.ts";
@@ -113,8 +113,15 @@ async function readNewest(
     await rememberSeen(database, id, incarnation, fresh, now);
     return { unreadable: undefined, files };
   } catch (error) {
-    return { unreadable: error instanceof Error ? error.message : "unreadable", files: new Map() };
+    if (isOfNotary(error)) return { unreadable: error.message, files: new Map() };
+    throw error;
   }
+}
+
+/** Whether Notary is what could not be read: it does not answer, not in time, or with something that is no metadata. */
+function isOfNotary(error: unknown): error is Error {
+  if (error instanceof MetadataError) return true;
+  return error instanceof Fault && ["NOTARY_UNAVAILABLE", "NO_SUCH_NOTARY", "CANCELLED"].includes(error.reason);
 }
 
 /** The files that verify with the keys and thresholds the published targets give their roles. */

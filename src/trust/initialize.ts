@@ -15,6 +15,7 @@ import { readAbsence } from "./absence.ts";
 import { type Collection, findCollection, insertCollection, lockCollectionOf } from "./collection-store.ts";
 import { insertDelegation, readDesired } from "./delegation-store.ts";
 import { describe, planOf, requireFits } from "./planner.ts";
+import { isLive } from "./publication-view.ts";
 import type { TrustRoom } from "./room.ts";
 import { type GrantedTeam, lockGrantedTeams, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 import { requireTrustEtag } from "./trust-view.ts";
@@ -213,6 +214,6 @@ async function alreadyHeld(tx: Transaction, request: InitializeTrust): Promise<D
 
 /** What a caller follows who asked for what `generation` decided already: nothing when it is live. */
 export function pendingCommitment(collection: Collection, generation: bigint): Commitment {
-  if (collection.publishedGeneration >= generation) return nothingToPublish;
+  if (isLive(collection, generation)) return nothingToPublish;
   return { collection: { id: collection.id, generation }, rolloutId: undefined };
 }

@@ -127,7 +127,7 @@ export async function rolloutPublications(
   for (const item of items) {
     const collection = collections.get(item.collectionId);
     if (collection === undefined) continue;
-    publications.push(await publicationOfItem(database, collection, item.state));
+    publications.push(await publicationOfItem(database, collection, item));
   }
   return publications;
 }

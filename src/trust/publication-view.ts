@@ -1,19 +1,15 @@
-import type { PendingReason, Publication, PublicationState, RoleVersion } from "../changes/outcome.ts";
+import type { PendingReason, Publication, RoleVersion } from "../changes/outcome.ts";
 import type { Queryable } from "../database.ts";
 import type { RoleName } from "../names.ts";
+import { concernsUploadOnly } from "./block.ts";
 import type { Collection } from "./collection-store.ts";
+import type { RolloutItem } from "./rollout-store.ts";
 
 /** How far the change that made `generation` has come on Notary, as of now. */
 export async function publicationFor(db: Queryable, collection: Collection, generation: bigint): Promise<Publication> {
   const published = collection.publishedGeneration >= generation;
   const supersededBy = published ? await generationThatUndid(db, collection, generation) : 0n;
-  const state = published
-    ? supersededBy > 0n
-      ? "SUPERSEDED"
-      : "PUBLISHED"
-    : collection.blockReason === null
-      ? "PENDING"
-      : "BLOCKED";
+  const state = published && supersededBy > 0n ? "SUPERSEDED" : stateOfChange(collection, generation);
   return {
     gun: collection.gun,
     state,
@@ -36,10 +32,12 @@ export async function publicationFor(db: Queryable, collection: Collection, gene
 export async function publicationOfItem(
   db: Queryable,
   collection: Collection,
-  state: PublicationState,
+  { state, teams }: Pick<RolloutItem, "state" | "teams">,
 ): Promise<Publication> {
   const newest = await publicationFor(db, collection, collection.generation);
-  const told = { ...newest, state, detail: detailOf(collection, state), pendingReason: "" as const };
+  const undone = `A later change of team ${teams}, or of its delegation, undid this one before it was live.`;
+  const detail = state === "SUPERSEDED" ? undone : detailOf(collection, state);
+  const told = { ...newest, state, detail, pendingReason: "" as const };
   return state === "PENDING" ? { ...told, ...waiting(collection) } : told;
 }
 
@@ -55,6 +53,17 @@ export function waiting(
     detail: texts.filter((text) => text !== "").join(" "),
     nextAttemptAt: collection.nextAttemptAt ?? undefined,
   };
+}
+
+/** What was published is not called so while Notary shows something else. */
+function stateOfChange(collection: Collection, generation: bigint): "PUBLISHED" | "PENDING" | "BLOCKED" {
+  if (isLive(collection, generation)) return "PUBLISHED";
+  return collection.blockReason === null ? "PENDING" : "BLOCKED";
+}
+
+/** Whether what `generation` decided was published and is, for all that is known, still there. */
+export function isLive({ publishedGeneration, blockReason }: Collection, generation: bigint): boolean {
+  return publishedGeneration >= generation && (blockReason === null || concernsUploadOnly(blockReason));
 }
 
 function pendingReasonOf(collection: Collection): PendingReason {

@@ -43,6 +43,8 @@ export interface PublisherSettings {
   readonly rejectAfterMs: number;
   /** A collection is walked from timestamp.json at least this often. */
   readonly patrolMs: number;
+  /** How often each Notary server is asked whether it was restarted. */
+  readonly restartCheckMs: number;
   /** Back-off begins here and doubles to `longestBackOffMs`. */
   readonly firstBackOffMs: number;
   readonly longestBackOffMs: number;

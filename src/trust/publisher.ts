@@ -19,7 +19,6 @@ export interface Publisher {
 
 const pollMs = 500;
 const afterFaultMs = 500;
-const restartCheckMs = 10_000;
 const countMs = 15_000;
 const forgetMs = 3_600_000;
 const dueChannel = "imagetrust_due";
@@ -160,7 +159,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
       running.push(
         repeat(() => 10, loop, "publish"),
         repeat(() => room.settings.leaseMs / 3, keepLeases, "lease"),
-        repeat(() => restartCheckMs, noticeRestarts, "restart check"),
+        repeat(() => room.settings.restartCheckMs, noticeRestarts, "restart check"),
         repeat(patrolPause, patrolOnce, "patrol"),
         repeat(
           () => countMs,

@@ -55,7 +55,7 @@ const open = (row: string): string =>
  * that before it was live; BLOCKED and PENDING: not yet landed, the end of a delegation that is live included.
  */
 const items = `
-  select c.id, c.gun, min(case
+  select c.id, c.gun, string_agg(rt.team_id, ', ' order by rt.team_id) as teams, min(case
       when now.published < rt.revision then
         case when not now.is_open then 4 when c.block_reason is not null then 2 else 1 end
       when (select count(distinct k.tuf_key_id) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
@@ -113,6 +113,8 @@ export async function findRollout(db: Queryable, id: string): Promise<Rollout | 
 export interface RolloutItem {
   readonly collectionId: bigint;
   readonly gun: Gun;
+  /** The teams through which the rollout concerns it, as text for people. */
+  readonly teams: string;
   readonly state: PublicationState;
 }
 
@@ -127,11 +129,11 @@ export async function listRolloutItems(
   const ranks = Object.entries(stateOfRank)
     .filter(([, state]) => states.length === 0 || states.includes(state))
     .map(([rank]) => Number(rank));
-  const rows = await db.rows<{ id: bigint; gun: Gun; rank: number }>(
-    `select id, gun, rank from (${items}) i where gun > :after and rank = any(:ranks) order by gun limit :limit`,
+  const rows = await db.rows<{ id: bigint; gun: Gun; teams: string; rank: number }>(
+    `select id, gun, teams, rank from (${items}) i where gun > :after and rank = any(:ranks) order by gun limit :limit`,
     { id, after, ranks, limit },
   );
-  return rows.map((row) => ({ collectionId: row.id, gun: row.gun, state: stateOfRank[row.rank] ?? "PENDING" }));
+  return rows.map(({ id, rank, ...row }) => ({ ...row, collectionId: id, state: stateOfRank[rank] ?? "PENDING" }));
 }
 
 /** The teams and revisions that a rollout brings to Notary. */

@@ -6,17 +6,19 @@ import { openReplica, type ReplicaOptions } from "../trust/house.ts";
 
 interface ChildOptions extends ReplicaOptions {
   readonly dieAt?: string;
+  readonly dieAtTime?: number;
   readonly sleepAt?: string;
 }
 
-const { dieAt, sleepAt, ...options } = JSON.parse(process.argv[2] ?? "{}") as ChildOptions;
+const { dieAt, dieAtTime = 1, sleepAt, ...options } = JSON.parse(process.argv[2] ?? "{}") as ChildOptions;
 const say = (line: string): Promise<void> =>
   new Promise((resolve) => process.stdout.write(`${line}\n`, () => resolve()));
 let slept = false;
+let times = 0;
 const replica = openReplica({
   ...options,
   atStep: async (step) => {
-    if (step === dieAt) process.kill(process.pid, "SIGKILL");
+    if (step === dieAt && ++times === dieAtTime) process.kill(process.pid, "SIGKILL");
     await say(step);
     if (step !== sleepAt || slept) return;
     slept = true;

@@ -8,6 +8,8 @@ import type { House } from "../trust/house.ts";
 export interface ChildOptions {
   /** The step at which it dies of kill -9. */
   readonly dieAt?: Step;
+  /** At which time it reaches that step; default the first. */
+  readonly dieAtTime?: number;
   /** The step at which it stops itself; SIGCONT wakes it. */
   readonly sleepAt?: Step;
   readonly notary?: { readonly url: string; readonly caFile: string };

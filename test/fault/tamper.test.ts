@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { after, before, test } from "node:test";
 import pg from "pg";
-import { parseTargets } from "../../src/tuf/envelope.ts";
-import { type TufKey, tufKeyIdOf } from "../../src/tuf/key.ts";
-import { envelopeOf, targetsPayload } from "../../src/tuf/payload.ts";
+import type { BlockReason } from "../../src/changes/outcome.ts";
+import { getTrust } from "../../src/trust/trust-view.ts";
 import { delegateTo, gunOf, type House, initialize, makeTeam, openHouse } from "../trust/house.ts";
+import { copyTrust, forgedTargets, layTargets, ownFiles, putBack, rowsOf } from "./notary-rows.ts";
+import { isLive, recordTypes, standingOf, uploadsOf } from "./publications.ts";
 import { until } from "./until.ts";
 
 let house: House;
@@ -21,252 +21,165 @@ after(async () => {
   await house.stop();
 });
 
-interface Row {
-  readonly id: number;
-  readonly gun: string;
-  readonly role: string;
-  readonly version: number;
-  readonly data: Buffer;
-  readonly sha256: string;
-}
-
 interface Case {
   readonly name: string;
-  readonly reason: RegExp;
-  readonly tamper: (gun: string) => Promise<void>;
+  /** The one state that the protocol names for it. */
+  readonly reason: BlockReason;
+  readonly tamper: (gun: string) => Promise<unknown>;
 }
 
-const newest = "version = (select max(version) from tuf_files n where n.gun = t.gun and n.role = t.role)";
-const stranger = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const strangerKey: TufKey = { keyType: "ecdsa", public: stranger.publicKey.export({ type: "spki", format: "der" }) };
-
-/** The collection's newest targets file, changed and signed by somebody's own key. */
-async function forgedTargets(
-  gun: string,
-  version: (current: number) => number,
-): Promise<{ version: number; data: Buffer }> {
-  const { rows } = await notary.query<Row>(
-    `select * from tuf_files t where gun = $1 and role = 'targets' and ${newest}`,
-    [gun],
-  );
-  const content = parseTargets(rows[0]?.data ?? Buffer.alloc(0)).content;
-  const forged = {
-    ...content,
-    version: version(content.version),
-    keys: [...content.keys, strangerKey],
-    roles: content.roles.map((role) => ({ ...role, keyIds: [...role.keyIds, tufKeyIdOf(strangerKey)] })),
-  };
-  const payload = targetsPayload(forged);
-  const sig = sign("sha256", payload, { key: stranger.privateKey, dsaEncoding: "ieee-p1363" });
-  return {
-    version: forged.version,
-    data: envelopeOf(payload, [{ keyId: tufKeyIdOf(strangerKey), method: "ecdsa", sig }]),
-  };
-}
-
-const digest = (data: Buffer): string => createHash("sha256").update(data).digest("hex");
+/** Says by SQL what becomes of a GUN's rows, in one statement, so that no walk sees half of it. */
+const byStatement = (sql: string) => (gun: string) => notary.query(sql, [gun]);
+const newest = "t.version = (select max(version) from tuf_files n where n.gun = t.gun and n.role = t.role)";
 
 const cases: readonly Case[] = [
   {
-    name: "older rows made newest",
-    reason: /^(ROLLBACK|VANISHED)$/,
-    tamper: async (gun) => {
-      await notary.query(`delete from tuf_files t where gun = $1 and ${newest} and role <> 'root'`, [gun]);
-    },
+    name: "targets, snapshot and timestamp of the first publication given a version above the newest",
+    reason: "ROLLBACK",
+    tamper: byStatement("update tuf_files set version = 3 where gun = $1 and version = 1 and role <> 'root'"),
   },
   {
-    name: "targets swapped for a file that another key signed",
-    reason: /^(FOREIGN_CHANGE|VANISHED)$/,
-    tamper: async (gun) => {
-      const { version, data } = await forgedTargets(gun, (current) => current);
-      await notary.query(
-        "update tuf_files set data = $3, sha256 = $4 where gun = $1 and role = 'targets' and version = $2",
-        [gun, version, data, digest(data)],
-      );
-    },
+    name: "older targets laid over the newest",
+    reason: "ROLLBACK",
+    tamper: byStatement(
+      `update tuf_files t set data = old.data, sha256 = old.sha256 from tuf_files old
+       where t.gun = $1 and t.role = 'targets' and ${newest} and old.gun = t.gun and old.role = t.role and old.version = 1`,
+    ),
   },
   {
-    name: "a newer targets file with a delegation key that we did not put there",
-    reason: /^BAD_SIGNATURE$/,
-    tamper: async (gun) => {
-      const { version, data } = await forgedTargets(gun, (current) => current + 1);
-      await notary.query(
-        `insert into tuf_files(created_at, updated_at, gun, role, version, data, sha256)
-         values (now(), now(), $1, 'targets', $2, $3, $4)`,
-        [gun, version, data, digest(data)],
-      );
-    },
-  },
-  {
-    name: "the newest targets row deleted",
-    reason: /^VANISHED$/,
-    tamper: async (gun) => {
-      await notary.query(`delete from tuf_files t where gun = $1 and role = 'targets' and ${newest}`, [gun]);
-    },
+    name: "the rows of the newest publication deleted",
+    reason: "ROLLBACK",
+    tamper: byStatement(`delete from tuf_files t where gun = $1 and ${newest} and role <> 'root'`),
   },
   {
     name: "the newest timestamp deleted",
-    reason: /^ROLLBACK$/,
-    tamper: async (gun) => {
-      await notary.query(`delete from tuf_files t where gun = $1 and role = 'timestamp' and ${newest}`, [gun]);
-    },
+    reason: "ROLLBACK",
+    tamper: byStatement(`delete from tuf_files t where gun = $1 and role = 'timestamp' and ${newest}`),
+  },
+  {
+    name: "every timestamp deleted",
+    reason: "ROLLBACK",
+    tamper: byStatement("delete from tuf_files where gun = $1 and role = 'timestamp'"),
+  },
+  {
+    name: "targets swapped for a file of the same version that another key signed",
+    reason: "FOREIGN_CHANGE",
+    tamper: async (gun) => layTargets(notary, await forgedTargets(notary, gun)),
+  },
+  {
+    name: "a newer targets file with a delegation key that we did not put there",
+    reason: "BAD_SIGNATURE",
+    tamper: async (gun) => layTargets(notary, await forgedTargets(notary, gun, 1)),
+  },
+  {
+    name: "the newest targets row deleted",
+    reason: "VANISHED",
+    tamper: byStatement(`delete from tuf_files t where gun = $1 and role = 'targets' and ${newest}`),
   },
   {
     name: "the whole GUN vanished",
-    reason: /^VANISHED$/,
-    tamper: async (gun) => {
-      await notary.query("delete from tuf_files where gun = $1", [gun]);
-    },
+    reason: "VANISHED",
+    tamper: byStatement("delete from tuf_files where gun = $1"),
   },
 ];
 
-for (const cache of ["warm", "cold"] as const) {
-  for (const { name, reason, tamper } of cases) {
-    test(`${name} blocks the collection with a ${cache} cache, and nothing is signed on top`, async () => {
-      const gun = `dtr.example.org/tamper/${cache}-${cases.findIndex((one) => one.name === name)}`;
-      await initialize(house.core, gun, ["qa"]);
-      assert.equal((await delegateTo(house.core, gun, "ops")).outcome.state, "PUBLISHED");
-      const { rows: original } = await notary.query<Row>("select * from tuf_files where gun = $1", [gun]);
-
-      await tamper(gun);
-      if (cache === "cold") await house.notary.restartServer();
-      const state = () =>
-        house.database.row<{ reason: string | null }>(
-          "select block_reason as reason from collections where gun = :gun",
-          { gun },
-        );
-      await until(async () => (await state())?.reason !== null, "the collection to be blocked");
-      assert.match((await state())?.reason ?? "", reason);
-
-      const { rows: tampered } = await notary.query<Row>("select * from tuf_files where gun = $1", [gun]);
-      const told = await delegateTo(house.core, gun, "late");
-      assert.equal(told.outcome.state, "BLOCKED");
-      assert.match(told.outcome.publications[0]?.blockReason ?? "", reason);
-      const { rows: after } = await notary.query<Row>("select * from tuf_files where gun = $1", [gun]);
-      const own = (rows: readonly Row[]) =>
-        rows
-          .filter((row) => /^(root|targets)$/.test(row.role))
-          .map((row) => row.sha256)
-          .sort();
-      assert.deepEqual(own(after), own(tampered), "nothing of ours was added");
-
-      await restore(gun, original);
-      if (cache === "cold") await house.notary.restartServer();
-      await until(async () => (await state())?.reason === null, "the collection to be free again");
-      await until(async () => {
-        const row = await house.database.row<{ live: boolean }>(
-          "select published_generation = generation as live from collections where gun = :gun",
-          { gun },
-        );
-        return row?.live === true;
-      }, "the change to go live by itself");
-    });
-  }
-}
-
-async function restore(gun: string, rows: readonly Row[]): Promise<void> {
-  await notary.query("delete from tuf_files where gun = $1", [gun]);
-  for (const row of rows) {
-    await notary.query(
-      `insert into tuf_files(created_at, updated_at, gun, role, version, data, sha256) values (now(), now(), $1, $2, $3, $4, $5)`,
-      [row.gun, row.role, row.version, row.data, row.sha256],
-    );
-  }
-}
-
-test("a database restored from an older dump is DATABASE_BEHIND, and nobody is delegated again", async () => {
-  const gun = "dtr.example.org/tamper/restored";
-  await initialize(house.core, gun, ["qa"]);
-  const before = await snapshotOf(gun);
-  assert.equal((await delegateTo(house.core, gun, "ops")).outcome.state, "PUBLISHED");
-  await restoreOurs(gun, before);
-  const told = await delegateTo(house.core, gun, "late");
-  assert.equal(told.outcome.state, "BLOCKED");
-  assert.equal(told.outcome.publications[0]?.blockReason, "DATABASE_BEHIND");
-  const { rows } = await notary.query<{ version: number }>(
-    "select version from tuf_files where gun = $1 and role = 'targets'",
-    [gun],
-  );
-  assert.equal(rows.length, 2, "no third targets file was made");
-});
-
-/** What an older dump would hold of one collection. */
-async function snapshotOf(gun: string): Promise<Record<string, unknown>> {
-  const row = await house.database.row<Record<string, unknown>>(
-    `select generation, published_generation, root_version, targets_version,
-       (select max(id) from uploads u where u.collection_id = c.id) as upload from collections c where gun = :gun`,
-    { gun },
-  );
-  assert.ok(row);
-  return row;
-}
-
-/** Takes our rows back to the dump, as a restore of the whole database would. */
-async function restoreOurs(gun: string, dump: Record<string, unknown>): Promise<void> {
-  const owner = new pg.Client({ connectionString: house.postgres.ownerUrl });
-  await owner.connect();
+/** With a cold cache no look before the server's next start sees the deeds, and the server has forgotten what it served. */
+async function doing(cache: "warm" | "cold", deeds: () => Promise<unknown>): Promise<void> {
+  if (cache === "cold") await house.notary.killServer();
   try {
-    const { rows } = await owner.query<{ id: string }>("select id from collections where gun = $1", [gun]);
-    const id = rows[0]?.id;
-    const later = "(select id from uploads where collection_id = $1 and id > $2)";
-    await owner.query(`delete from published_parts where upload_id in ${later}`, [id, dump["upload"]]);
-    await owner.query(`delete from upload_delegations where upload_id in ${later}`, [id, dump["upload"]]);
-    await owner.query(`delete from upload_parts where upload_id in ${later}`, [id, dump["upload"]]);
-    await owner.query("delete from uploads where collection_id = $1 and id > $2", [id, dump["upload"]]);
-    await owner.query("delete from delegations where collection_id = $1 and since_generation > $2", [
-      id,
-      dump["generation"],
-    ]);
-    await owner.query(
-      `update seen_files set version = 1 where collection_id = $1 and role in ('snapshot', 'timestamp')`,
-      [id],
-    );
-    await owner.query(
-      `update collections set generation = $2, published_generation = $3, root_version = $4, targets_version = $5 where id = $1`,
-      [id, dump["generation"], dump["published_generation"], dump["root_version"], dump["targets_version"]],
-    );
+    await deeds();
   } finally {
-    await owner.end();
+    if (cache === "cold") await house.notary.restartServer();
   }
 }
 
-test("a GUN that has trust we did not make is refused with FOREIGN_TRUST and left as it is", async () => {
-  const gun = "dtr.example.org/tamper/foreign";
-  await initialize(house.core, gun, ["qa"]);
-  // The same trust as somebody else's: this database forgets that it made it.
+async function isNamed(gun: string, reason: BlockReason): Promise<void> {
+  // A walk in whose midst the rows changed may have seen neither state: the look after it counts.
+  await until(async () => {
+    const { blockReason, attempts } = await standingOf(house.database, gun);
+    return blockReason !== null && attempts > 0;
+  }, "the collection to be blocked and looked at again");
+  assert.equal((await standingOf(house.database, gun)).blockReason, reason);
+  const tampered = ownFiles(await rowsOf(notary, gun));
+  const told = await delegateTo(house.core, gun, "late");
+  assert.deepEqual([told.outcome.state, told.outcome.publications[0]?.blockReason], ["BLOCKED", reason]);
+  assert.deepEqual(ownFiles(await rowsOf(notary, gun)), tampered, "nothing of ours was added");
+  assert.equal((await uploadsOf(house.database, gun)).length, 2, "nothing was prepared");
+}
+
+for (const cache of ["warm", "cold"] as const) {
+  test(`with a ${cache} cache every tampering has its one name, nothing is signed on top, and putting it back frees the collection`, async (t) => {
+    const tampered = await Promise.all(
+      cases.map(async (one, index) => {
+        const gun = `dtr.example.org/tamper/${cache}-${index}`;
+        await initialize(house.core, gun, ["qa"]);
+        assert.equal((await delegateTo(house.core, gun, "ops")).outcome.state, "PUBLISHED");
+        return { ...one, gun, original: await rowsOf(notary, gun) };
+      }),
+    );
+    await doing(cache, async () => {
+      for (const { gun, tamper } of tampered) await tamper(gun);
+    });
+    for (const { name, reason, gun } of tampered) await t.test(`${name}: ${reason}`, () => isNamed(gun, reason));
+    await doing(cache, async () => {
+      for (const { gun, original } of tampered) await putBack(notary, gun, original);
+    });
+    for (const { gun } of tampered) await until(() => isLive(house.database, gun), `${gun} to go live by itself`);
+  });
+}
+
+/** How many keys notary-signer holds for a GUN. */
+async function serverKeysOf(gun: string): Promise<number> {
+  const signer = new pg.Client({ connectionString: house.notary.signerDatabaseUrl });
+  await signer.connect();
+  try {
+    return (await signer.query("select 1 from private_keys where gun = $1", [gun])).rowCount ?? 0;
+  } finally {
+    await signer.end();
+  }
+}
+
+test("a GUN that has trust we did not make is refused with FOREIGN_TRUST, and nothing is touched here or there", async () => {
+  const source = "dtr.example.org/tamper/source";
   const foreign = "dtr.example.org/tamper/taken";
-  await notary.query(
-    `insert into tuf_files(created_at, updated_at, gun, role, version, data, sha256)
-     select now(), now(), $2, role, version, data, sha256 from tuf_files where gun = $1`,
-    [gun, foreign],
-  );
+  await initialize(house.core, source, ["qa"]);
+  assert.equal(await serverKeysOf(source), 2);
+  await copyTrust(notary, source, foreign);
+  const before = await rowsOf(notary, foreign);
   await assert.rejects(initialize(house.core, foreign, ["qa"]), { reason: "FOREIGN_TRUST" });
-  const row = await house.database.row("select 1 from collections where gun = :foreign", { foreign });
-  assert.equal(row, undefined, gunOf(foreign));
+  assert.deepEqual(await rowsOf(notary, foreign), before, "Notary's rows are byte for byte what they were");
+  assert.equal(await serverKeysOf(foreign), 0);
+  await assert.rejects(getTrust(house.database, gunOf(foreign)), { reason: "NOT_FOUND" });
 });
 
-test("trust that appears after the change was accepted blocks it with FOREIGN_TRUST", async () => {
+test("trust that appears after the change was accepted blocks it with FOREIGN_TRUST, and every one is told so", async (t) => {
+  const source = "dtr.example.org/tamper/late-source";
   const gun = "dtr.example.org/tamper/late-foreign";
-  const source = "dtr.example.org/tamper/foreign";
+  await initialize(house.core, source, ["qa"]);
   await house.core.publisher.stop();
   const { outcome } = await initialize(house.core, gun, ["qa"], { noWait: true });
   assert.equal(outcome.state, "PENDING");
-  await notary.query(
-    `insert into tuf_files(created_at, updated_at, gun, role, version, data, sha256)
-     select now(), now(), $2, role, version, data, sha256 from tuf_files where gun = $1`,
-    [source, gun],
-  );
+  await copyTrust(notary, source, gun);
+  const before = await rowsOf(notary, gun);
+  const waiting = initialize(house.core, gun, ["qa"]);
   const other = house.another();
-  try {
-    await other.core.publisher.start();
-    await until(async () => {
-      const row = await house.database.row<{ reason: string | null }>(
-        "select block_reason as reason from collections where gun = :gun",
-        { gun },
-      );
-      return row?.reason === "FOREIGN_TRUST";
-    }, "FOREIGN_TRUST");
-  } finally {
-    await other.stop();
-  }
+  t.after(() => other.stop());
+  await other.core.publisher.start();
+
+  const told = (await waiting).outcome;
+  assert.deepEqual([told.state, told.publications[0]?.blockReason], ["BLOCKED", "FOREIGN_TRUST"]);
+  const trust = await getTrust(house.database, gunOf(gun));
+  assert.deepEqual([trust.state, trust.publication.blockReason, trust.rootPin], ["BLOCKED", "FOREIGN_TRUST", ""]);
+  const record = () =>
+    house.database.row<{ reason: string }>(
+      `select convert_from(leaf, 'UTF8')::jsonb->'record'->'result'->>'reason' as reason from audit.entry
+       where gun = :gun and event_type = 'trust.blocked.v1'`,
+      { gun },
+    );
+  await until(async () => (await record()) !== undefined, "the record of the block to stand in the log");
+  assert.equal((await record())?.reason, "FOREIGN_TRUST");
+  assert.deepEqual(await rowsOf(notary, gun), before, "Notary's rows are byte for byte what they were");
+  assert.equal(await serverKeysOf(gun), 0);
+  assert.deepEqual(await uploadsOf(house.database, gun), []);
+  assert.equal((await recordTypes(house.database, gun)).at(-1), "trust.blocked.v1");
 });

@@ -52,6 +52,7 @@ export const testSettings: PublisherSettings = {
   leaseMs: 300,
   rejectAfterMs: 300,
   patrolMs: 6 * 3_600_000,
+  restartCheckMs: 200,
   firstBackOffMs: 50,
   longestBackOffMs: 500,
 };
@@ -121,7 +122,10 @@ export interface House extends Replica {
 
 export async function openHouse(options: Partial<ReplicaOptions> = {}): Promise<House> {
   const postgres = await startPostgres();
-  const notary = await startNotary(postgres);
+  const notary = await startNotary(postgres).catch(async (error: unknown) => {
+    await postgres.stop();
+    throw error;
+  });
   const kek = randomBytes(32).toString("base64");
   const base = { appUrl: postgres.appUrl, notary, kek };
   const replica = openReplica({ ...base, ...options });
@@ -224,12 +228,13 @@ export function delegateTo(
   team: string,
   options: Partial<ChangeOptions> = {},
   call = makeCall(),
+  excludeFromReleases = false,
 ) {
   return delegate(core.trust, call, {
     gun: gunOf(gun),
     team: teamOf(team),
     paths: everyTag,
-    excludeFromReleases: false,
+    excludeFromReleases,
     options: { ...noOptions, ...options },
   });
 }
