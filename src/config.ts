@@ -127,9 +127,14 @@ function readText(name: string, path: string, report: Report): string | undefine
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    report(name, `names a file that cannot be read: ${path} (${codeOf(error)})`);
+    report(name, cannotBeRead(error));
     return undefined;
   }
+}
+
+/** Without what was given: where a file's name belongs somebody may have put the secret itself. */
+function cannotBeRead(error: unknown): string {
+  return `names a file that cannot be read (${codeOf(error)})`;
 }
 
 function codeOf(error: unknown): string {
@@ -155,7 +160,7 @@ function requireReadable(name: SettingName, path: string | undefined, report: Re
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {
-    report(name, `names a file that cannot be read: ${path} (${codeOf(error)})`);
+    report(name, cannotBeRead(error));
   }
 }
 
@@ -167,8 +172,16 @@ function requirePolicies(given: Given, report: Report): void {
       "IMAGETRUST_POLICY_DIR",
       "must be set with TLS files: the default entities know the development identities only",
     );
-  } else if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    report("IMAGETRUST_POLICY_DIR", `must name a directory, and ${directory} is none`);
+  } else if (!isDirectory(directory)) {
+    report("IMAGETRUST_POLICY_DIR", `must name a directory that can be looked into, and ${directory} is none`);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

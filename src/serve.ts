@@ -12,7 +12,7 @@ import { type Development, openDevelopment } from "./development.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { Fault } from "./errors.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { type NotaryServers, openNotaryServers } from "./notary/directory.ts";
+import { openNotaryServers } from "./notary/directory.ts";
 import { auditService } from "./rpc/audit-service.ts";
 import { openPolicyDirectory } from "./rpc/authorize.ts";
 import { delegationService } from "./rpc/delegation-service.ts";
@@ -108,8 +108,6 @@ export async function serve(
     auditService(edge, { database, sequencer, now }),
   ];
   const health = createHealth(services.map(({ name }) => ({ name, changes: !name.endsWith("AuditService") })));
-  readiness.isReady = () => health.isServing;
-
   sequencer.start();
   await core.publisher.start();
   const probing = await startProbing(health, { database: probeOf(database), signing: () => sealed.check() }, log);
@@ -122,6 +120,8 @@ export async function serve(
     metrics,
     log,
   });
+  // Not before the port is open.
+  readiness.isReady = () => health.isServing;
   signals.onReload(() => {
     certificates.reload().catch((error: unknown) => log.error({ err: error }, "certificates were not reloaded"));
     policies.reload().catch((error: unknown) => log.error({ err: error }, "policies were not reloaded"));
@@ -148,11 +148,30 @@ export async function serve(
 export async function checkConfiguration(config: Config): Promise<void> {
   const log = createLogger("silent");
   const metrics = createRpcMetrics();
-  const servers: NotaryServers = openNotaryServers(config.notaryServers);
-  await servers.close();
-  if (config.keyEncryptionKey !== undefined) await keyEncryptionKeyOf(config);
-  if (config.tls !== undefined) (await openCertificates(config.tls, log, metrics)).close();
-  if (config.policyDirectory !== undefined) (await openPolicyDirectory(config.policyDirectory, log, metrics)).close();
+  const { tls, policyDirectory } = config;
+  await together([
+    async () => await openNotaryServers(config.notaryServers).close(),
+    async () => void (config.keyEncryptionKey !== undefined && (await keyEncryptionKeyOf(config))),
+    async () => void (tls !== undefined && (await openCertificates(tls, log, metrics)).close()),
+    async () =>
+      void (policyDirectory !== undefined && (await openPolicyDirectory(policyDirectory, log, metrics)).close()),
+  ]);
+}
+
+/** Makes every check, then throws the faults of all that failed as one. */
+async function together(checks: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: Fault[] = [];
+  for (const check of checks) {
+    await check().catch((error: unknown) => {
+      if (!(error instanceof Fault)) throw error;
+      failures.push(error);
+    });
+  }
+  const [first, ...more] = failures;
+  if (first === undefined) return;
+  if (more.length === 0) throw first;
+  const fields = failures.flatMap((failure) => failure.fields);
+  throw new Fault(first.reason, failures.map((failure) => failure.message).join("\n"), { fields });
 }
 
 async function versionOf(): Promise<string> {

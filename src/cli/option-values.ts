@@ -38,8 +38,14 @@ export function parseGeneration(text: string): bigint {
 /** Parses a time as ISO 8601 with its zone, such as `2026-03-01T12:00:00Z`, or a date, which begins at midnight UTC. */
 export function parseTime(text: string): Date {
   const time = new Date(text);
-  if (!/^\d{4}-\d{2}-\d{2}(T.+(Z|[+-]\d{2}:\d{2}))?$/.test(text) || Number.isNaN(time.getTime())) {
+  const hasForm = /^\d{4}-\d{2}-\d{2}(T.+(Z|[+-]\d{2}:\d{2}))?$/.test(text);
+  if (!hasForm || Number.isNaN(time.getTime()) || !isOnCalendar(text.slice(0, 10))) {
     throw new InvalidArgumentError("Give a time such as 2026-03-01T12:00:00Z, or a date.");
   }
   return time;
+}
+
+/** Date takes the 30th of February for a day in March. */
+function isOnCalendar(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day);
 }

@@ -6,6 +6,7 @@ import { backOff, type Delay } from "./back-off.ts";
 import { block } from "./block.ts";
 import { type Cargo, closeLanded, closeUnlanded } from "./close.ts";
 import type { Collection } from "./collection-store.ts";
+import { look } from "./look.ts";
 import { holdsOtherServerKeys } from "./provision.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
 import { type Observation, observe } from "./readback.ts";
@@ -126,6 +127,7 @@ async function undecided(
     "upload not yet decided",
   );
   if (refused && isRejected(room, noted)) return await reject(room, collection, cargo, text, signal);
+  if (answer.kind !== "UNREACHABLE" && noted.attempts % looksAfter === 0) await lookForCause(room, collection, signal);
   if (answer.kind === "VERSION" && noted.versionAnswers >= 3 && observation.orphanSnapshot) {
     await block(
       room,
@@ -144,6 +146,15 @@ async function undecided(
     }
   }
   return await later(room, collection, answer.kind === "UNREACHABLE" ? "NOTARY_UNREACHABLE" : "BACK_OFF", text);
+}
+
+/** After so many answers that decide nothing, Notary itself is looked at. */
+const looksAfter = 3;
+
+/** What Notary shows may explain why it does not take an upload: its files were taken away, or stand in the way. */
+async function lookForCause(room: PublisherRoom, collection: Collection, signal: AbortSignal): Promise<void> {
+  const fault = await look(room, collection, "FULL", signal);
+  if (fault !== undefined) await block(room, collection.id, fault.kind, fault.detail, signal);
 }
 
 /** The same bytes refused at least three times over the set time. */

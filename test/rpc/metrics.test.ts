@@ -19,6 +19,8 @@ test("calls appear at the Prometheus endpoint by method and code, with buckets i
   metrics.began(method);
   metrics.ended(method, "NOT_FOUND", 0.004);
   metrics.connectionRefused("no_certificate");
+  metrics.requestUnread();
+  metrics.certificateEnds(new Date("2031-05-06T07:08:09Z"));
   metrics.refusalUnrecorded();
   metrics.policiesReloaded("kept");
   metrics.certificatesReloaded("changed");
@@ -30,7 +32,9 @@ test("calls appear at the Prometheus endpoint by method and code, with buckets i
     `rpc_server_duration_bucket{${labels},le="0.005"} 1`,
     `rpc_server_active{method="${method}"} 1`,
     'rpc_connections_refused_total{reason="no_certificate"} 1',
+    "rpc_requests_unread_total 1",
     "rpc_refusals_unrecorded_total 1",
+    `tls_certificate_expiry_timestamp_seconds ${Date.UTC(2031, 4, 6, 7, 8, 9) / 1_000}`,
     'policy_reloads_total{result="kept"} 1',
     'tls_certificate_reloads_total{result="changed"} 1',
     "policy_files_refused 1",

@@ -1,30 +1,67 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { GetAuditRecordRequest, ListAuditRecordsRequest } from "../../gen/imagetrust/v1/audit.ts";
+import { AuditServiceService, GetAuditRecordRequest, ListAuditRecordsRequest } from "../../gen/imagetrust/v1/audit.ts";
 import { ChangeOptions } from "../../gen/imagetrust/v1/change.ts";
-import { DelegateRequest, GetRolloutRequest, ListDelegationsRequest } from "../../gen/imagetrust/v1/delegation.ts";
+import {
+  DelegateRequest,
+  DelegationServiceService,
+  GetDelegationRequest,
+  GetRolloutRequest,
+  ListDelegationsRequest,
+  UndelegateRequest,
+} from "../../gen/imagetrust/v1/delegation.ts";
 import {
   AddMemberRequest,
   CreateTeamRequest,
+  DeleteTeamRequest,
+  GetMemberRequest,
+  GetTeamRequest,
   ListCertificatesRequest,
+  ListMembersRequest,
+  ListTeamsRequest,
   MemberKind,
+  RemoveMemberRequest,
   RevokeCertificateRequest,
   SubmitCertificateRequest,
+  TeamServiceService,
 } from "../../gen/imagetrust/v1/team.ts";
-import { GetTrustRequest, InitializeTrustRequest, ListTrustsRequest } from "../../gen/imagetrust/v1/trust.ts";
+import {
+  DeleteTrustRequest,
+  GetTrustRequest,
+  InitializeTrustRequest,
+  ListTrustsRequest,
+  TrustServiceService,
+} from "../../gen/imagetrust/v1/trust.ts";
 import { Fault } from "../../src/errors.ts";
 import { parseGetAuditRecord, parseListAuditRecords } from "../../src/rpc/audit-requests.ts";
-import { parseDelegate, parseGetRollout, parseListDelegations } from "../../src/rpc/delegation-requests.ts";
+import {
+  parseDelegate,
+  parseGetDelegation,
+  parseGetRollout,
+  parseListDelegations,
+  parseUndelegate,
+} from "../../src/rpc/delegation-requests.ts";
 import { parseEnum, readFields, right, wrong } from "../../src/rpc/fields.ts";
 import {
   parseAddMember,
   parseCreateTeam,
+  parseDeleteTeam,
+  parseGetMember,
+  parseGetTeam,
   parseListCertificates,
+  parseListMembers,
+  parseListTeams,
+  parseRemoveMember,
   parseRevokeCertificate,
   parseSubmitCertificate,
 } from "../../src/rpc/team-requests.ts";
-import { parseGetTrust, parseInitializeTrust, parseListTrusts } from "../../src/rpc/trust-requests.ts";
+import {
+  parseDeleteTrust,
+  parseGetTrust,
+  parseInitializeTrust,
+  parseListTrusts,
+} from "../../src/rpc/trust-requests.ts";
 
 /** A message type, as far as making one of its encoding goes. */
 interface Message<T> {
@@ -90,7 +127,14 @@ const parsers: Readonly<Record<string, Parser>> = {
     minTeamRevisions: revisions,
   }),
   ListTrusts: parser(ListTrustsRequest, parseListTrusts, { ...page, gunPrefix: text, states: numbers, team: text }),
+  DeleteTrust: parser(DeleteTrustRequest, parseDeleteTrust, { gun: text, options }),
   CreateTeam: parser(CreateTeamRequest, parseCreateTeam, { team: text, displayName: text, labels, options }),
+  GetTeam: parser(GetTeamRequest, parseGetTeam, { team: text }),
+  ListTeams: parser(ListTeamsRequest, parseListTeams, { ...page, member: text }),
+  DeleteTeam: parser(DeleteTeamRequest, parseDeleteTeam, { team: text, options }),
+  RemoveMember: parser(RemoveMemberRequest, parseRemoveMember, { team: text, member: text, options }),
+  GetMember: parser(GetMemberRequest, parseGetMember, { member: text }),
+  ListMembers: parser(ListMembersRequest, parseListMembers, { ...page, team: text }),
   AddMember: parser(AddMemberRequest, parseAddMember, { team: text, member: text, kind: number, options }),
   SubmitCertificate: parser(SubmitCertificateRequest, (request) => parseSubmitCertificate(request, now), {
     member: text,
@@ -104,6 +148,8 @@ const parsers: Readonly<Record<string, Parser>> = {
   }),
   ListCertificates: parser(ListCertificatesRequest, parseListCertificates, { ...page, member: text, states: numbers }),
   Delegate: parser(DelegateRequest, parseDelegate, { gun: text, team: text, paths: texts, options }),
+  Undelegate: parser(UndelegateRequest, parseUndelegate, { gun: text, team: text, options }),
+  GetDelegation: parser(GetDelegationRequest, parseGetDelegation, { gun: text, team: text }),
   ListDelegations: parser(ListDelegationsRequest, parseListDelegations, { ...page, gun: text, team: text }),
   GetRollout: parser(GetRolloutRequest, parseGetRollout, { ...page, id: text, states: numbers }),
   ListAuditRecords: parser(ListAuditRecordsRequest, parseListAuditRecords, {
@@ -149,6 +195,12 @@ describe("any request is read, or refused by naming its fields as the proto spel
       fc.assert(sound, { numRuns: 150 });
     });
   }
+});
+
+test("every RPC of the API is tried here", () => {
+  const services = [TrustServiceService, TeamServiceService, DelegationServiceService, AuditServiceService];
+  const methods = services.flatMap((service) => Object.values(service).map(({ path }) => path.split("/").at(-1)));
+  assert.deepEqual(new Set(Object.keys(parsers)), new Set(methods));
 });
 
 test("an enum is read by its known numbers only, and UNSPECIFIED is none", () => {

@@ -28,7 +28,7 @@ test("the first call after the port is open is answered", async () => {
   assert.equal(await getTeam(server.client()), "answered");
 });
 
-test("a client without a certificate gets no connection, and is counted", async () => {
+test("a client without a certificate gets no connection, and is counted and logged", async () => {
   const client = new Client(server.address, server.credentialsOf(undefined), { "grpc.use_local_subchannel_pool": 1 });
   after(() => client.close());
   await assert.rejects(
@@ -37,6 +37,9 @@ test("a client without a certificate gets no connection, and is counted", async 
     ),
   );
   await until(() => server.counted.includes("refused no_certificate"));
+  const lines = server.lines.map((line) => JSON.parse(line)).filter(({ reason }) => reason === "no_certificate");
+  assert.deepEqual([lines[0]?.level, lines[0]?.message], ["warn", "a connection was refused"]);
+  assert.match(lines[0]?.peer, /127\.0\.0\.1$/);
 });
 
 test("a client whose certificate another authority issued gets no connection, and is counted", async () => {

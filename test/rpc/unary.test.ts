@@ -88,6 +88,11 @@ async function errorOf(answer: Promise<unknown>): Promise<ServiceError> {
   );
 }
 
+/** The newest line of the log with this message. */
+function lineOf(message: string): Readonly<Record<string, unknown>> {
+  return JSON.parse(server.lines.findLast((line) => line.includes(`"${message}"`)) ?? "{}");
+}
+
 test("a call carries the caller's identity, the digest of the request, its trace and what allowed it", async () => {
   const metadata = new Metadata();
   metadata.set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -134,6 +139,7 @@ test("a cancelled call reaches the handler's signal, and is counted as cancelled
   await until(() => calls.at(-1)?.signal.aborted === true);
   assert.equal((calls.at(-1) as Call).signal.reason.reason, "CANCELLED");
   await until(() => server.counted.at(-1) === "ended GetTeam CANCELLED");
+  assert.equal(lineOf("a call was refused or failed")["reason"], "CANCELLED");
 });
 
 test("a deadline of 1 ms harms nobody", async () => {
@@ -211,8 +217,12 @@ test("bytes that are no request are refused and recorded", async () => {
   assert.match((await errorOf(sendBytes(hidden, "CreateTeam"))).details, /__proto__/);
 });
 
-test("a request of 2 MiB is refused by the server, which goes on", async () => {
+test("a request of 2 MiB is refused by the server, which counts and logs it and goes on", async () => {
+  const unread = () => server.counted.filter((line) => line === "unread").length;
+  const before = unread();
   assert.equal((await errorOf(getTeam("x".repeat(2 * 1024 * 1024)))).code, status.RESOURCE_EXHAUSTED);
+  await until(() => unread() === before + 1);
+  assert.equal(lineOf("a call ended before its request was read")["method"], "imagetrust.v1.TeamService/GetTeam");
   await getTeam("qa");
 });
 

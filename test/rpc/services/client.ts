@@ -16,6 +16,8 @@ export type Wish<Request> = Partial<Omit<Request, "options">> & { readonly optio
 export interface Sending {
   /** Default 20 s. */
   readonly deadlineMs?: number;
+  /** Headers of the call. */
+  readonly metadata?: Metadata;
   /** Told the call as soon as it is sent. */
   readonly sent?: (call: ClientUnaryCall) => void;
 }
@@ -87,7 +89,7 @@ function ask<Request, Response>(
   client: Client,
   rpc: Rpc<Request, Response>,
   request: Request,
-  { deadlineMs = 20_000, sent }: Sending,
+  { deadlineMs = 20_000, metadata = new Metadata(), sent }: Sending,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const call = client.makeUnaryRequest(
@@ -95,7 +97,7 @@ function ask<Request, Response>(
       rpc.requestSerialize,
       rpc.responseDeserialize,
       request,
-      new Metadata(),
+      metadata,
       { deadline: Date.now() + deadlineMs },
       (error, response) => (error ? reject(error) : resolve(response as Response)),
     );

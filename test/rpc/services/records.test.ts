@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AuditServiceService } from "../../../gen/imagetrust/v1/audit.ts";
+import {
+  AuditServiceService,
+  AuditSubjectType,
+  type AuditRecord as WireRecord,
+} from "../../../gen/imagetrust/v1/audit.ts";
 import { DelegationServiceService } from "../../../gen/imagetrust/v1/delegation.ts";
 import { RevocationReason, TeamServiceService } from "../../../gen/imagetrust/v1/team.ts";
 import { TrustServiceService } from "../../../gen/imagetrust/v1/trust.ts";
@@ -209,5 +213,31 @@ test("the log is listed newest first over its pages, by filter, and each record 
   ] as const) {
     const { record } = await house.admin.send(audit.getAuditRecord, { id });
     assert.deepEqual(record, delegated);
+  }
+});
+
+test("each filter of the log finds what it names and nothing else", async () => {
+  const list = async (wish: Wish<Parameters<typeof audit.listAuditRecords.requestSerialize>[0]>) =>
+    (await house.admin.send(audit.listAuditRecords, { pageSize: 1_000, ...wish })).records;
+  const all = await list({});
+  const middle = all[Math.floor(all.length / 2)]?.occurTime ?? assert.fail();
+  const isAbout = (type: AuditSubjectType, id: string) => (record: WireRecord) =>
+    [record.subject, ...record.about].some((one) => one?.type === type && one.id === id);
+  const filters: readonly (readonly [Parameters<typeof list>[0], (record: WireRecord) => boolean])[] = [
+    [{ gun }, isAbout(AuditSubjectType.GUN, gun)],
+    [{ team: "ops" }, isAbout(AuditSubjectType.TEAM, "ops")],
+    [{ member: "ann" }, isAbout(AuditSubjectType.MEMBER, "ann")],
+    [{ actor: "viewer" }, ({ actor }) => actor?.id === "viewer"],
+    [{ eventTypes: ["team.created.v1"] }, ({ eventType }) => eventType === "team.created.v1"],
+    [{ results: ["REFUSED"] }, ({ result }) => result !== "OK"],
+    [{ results: ["PERMISSION_DENIED"] }, ({ result }) => result === "PERMISSION_DENIED"],
+    [{ startTime: middle }, ({ occurTime }) => (occurTime ?? middle) >= middle],
+    [{ endTime: middle }, ({ occurTime }) => (occurTime ?? middle) < middle],
+  ];
+  const indexes = (records: readonly WireRecord[]) => records.map(({ index }) => index);
+  for (const [wish, isMeant] of filters) {
+    const meant = indexes(all.filter(isMeant));
+    assert.ok(meant.length > 0 && meant.length < all.length, Object.keys(wish).join());
+    assert.deepEqual(indexes((await list(wish)).filter(({ index }) => index <= (all[0]?.index ?? 0n))), meant);
   }
 });
