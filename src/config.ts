@@ -134,11 +134,7 @@ function readText(name: string, path: string, report: Report): string | undefine
 
 /** Without what was given: where a file's name belongs somebody may have put the secret itself. */
 function cannotBeRead(error: unknown): string {
-  return `names a file that cannot be read (${codeOf(error)})`;
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? "unknown fault";
+  return `names a file that cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown fault"})`;
 }
 
 function tlsOf(given: Given, report: Report): Config["tls"] {

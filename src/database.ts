@@ -2,7 +2,9 @@ import type { Socket } from "node:net";
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import createKnex, { type Knex } from "knex";
 import pg from "pg";
+import { commitFaultOf, faultOf, isSerializationFailure } from "./database-fault.ts";
 import { Fault } from "./errors.ts";
+import { listenForever } from "./listen.ts";
 import { statementOf } from "./statement.ts";
 
 /** Values for the `:name` placeholders of a statement; objects must be serialised by the caller, `undefined` is not allowed. */
@@ -48,6 +50,8 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
 }
 
+export { isUniqueViolation } from "./database-fault.ts";
+
 const int8 = 20;
 const silent = (): void => undefined;
 
@@ -85,12 +89,6 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     close: () => knex.destroy(),
   };
-}
-
-/** Whether the error is PostgreSQL's unique violation, of that constraint or index if one is named. */
-export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  const found = databaseErrorOf(error);
-  return found?.code === sqlState.uniqueViolation && (constraint === undefined || found.constraint === constraint);
 }
 
 function prepareConnection(connection: pg.Client, done: (error: Error | null, connection: pg.Client) => void): void {
@@ -228,82 +226,3 @@ async function commit(connection: pg.Client): Promise<void> {
   // A transaction in which a statement failed and the error was swallowed is rolled back by COMMIT without an error.
   if (answer.command !== "COMMIT") throw new Error("the transaction was rolled back at its commit");
 }
-
-interface DatabaseError {
-  readonly code: string;
-  readonly constraint?: string;
-}
-
-function databaseErrorOf(error: unknown): DatabaseError | undefined {
-  const source = error instanceof Fault ? error.cause : error;
-  return source instanceof Error && typeof (source as { code?: unknown }).code === "string"
-    ? (source as unknown as DatabaseError)
-    : undefined;
-}
-
-function isSerializationFailure(error: unknown): boolean {
-  const code = databaseErrorOf(error)?.code;
-  return code === sqlState.serializationFailure || code === sqlState.deadlockDetected;
-}
-
-function commitFaultOf(error: unknown): Fault {
-  if (isSerializationFailure(error)) return faultOf(error) as Fault;
-  return new Fault(
-    "OUTCOME_UNKNOWN",
-    "It is not known whether the change was kept; repeat it with the same request_id.",
-    {
-      cause: error,
-    },
-  );
-}
-
-/** Errors of the database leave this file as Faults; anything that is not the database's passes unchanged. */
-function faultOf(error: unknown): unknown {
-  if (error instanceof Fault) return error;
-  if (isSerializationFailure(error)) {
-    return new Fault("CONFLICT", "Another change won a race for the same rows; repeat the call.", { cause: error });
-  }
-  const code = databaseErrorOf(error)?.code ?? "";
-  const name = error instanceof Error ? error.name : "";
-  if (
-    unreachable.test(code) ||
-    name === "KnexTimeoutError" ||
-    (error instanceof Error && connectionLost.test(error.message))
-  ) {
-    return new Fault("DATABASE_UNAVAILABLE", "The database is not available; repeat the call.", { cause: error });
-  }
-  return error;
-}
-
-/** Keeps one connection on LISTEN and opens it anew with a pause when it breaks. */
-async function listenForever(
-  url: string,
-  channel: string,
-  handler: (payload: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const client = new pg.Client({ connectionString: url, application_name: "imagetrust-listen", keepAlive: true });
-    const ended = new Promise<void>((resolve) => {
-      client.once("end", () => resolve());
-      client.once("error", () => resolve());
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    try {
-      await client.connect();
-      client.on("notification", (message) => handler(message.payload ?? ""));
-      await client.query(`listen ${client.escapeIdentifier(channel)}`);
-      await ended;
-    } catch {
-      // Unreachable just now: the loop tries again, and readers poll in the meantime.
-    }
-    await client.end().catch(() => undefined);
-    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
-  }
-}
-
-const sqlState = { uniqueViolation: "23505", serializationFailure: "40001", deadlockDetected: "40P01" };
-/** Class 08 (connection), 53 (resources), 57 (operator intervention), read-only, and the socket errors of Node. */
-const unreachable = /^(?:08...|53...|57P0.|57014|25006|ECONN.*|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN)$/;
-const connectionLost =
-  /Connection terminated|timeout expired|Client has encountered a connection error|Unable to acquire a connection/;

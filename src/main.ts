@@ -1,9 +1,10 @@
 /** The service's processes: `serve`, `serve --check` and `migrate`. */
+import { checkConfiguration } from "./check.ts";
 import { parseConfig, parseMigrationUrl } from "./config.ts";
 import { Fault } from "./errors.ts";
 import { createLogger } from "./logger.ts";
 import { migrate } from "./schema.ts";
-import { checkConfiguration, serve } from "./serve.ts";
+import { serve } from "./serve.ts";
 
 const usage = `usage: imagetrust serve [--check]   serve the API; --check only validates the configuration
        imagetrust migrate           bring the database to this version's schema, as its owner

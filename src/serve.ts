@@ -1,16 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { requireAppendOnly } from "./audit/append-only.ts";
 import { createRefusals } from "./audit/refusals.ts";
 import { createSequencer } from "./audit/sequencer.ts";
 import { observeSequencer } from "./audit/sequencer-metrics.ts";
 import type { Config } from "./config.ts";
+import { keyEncryptionKeyOf } from "./configured-key.ts";
 import { openCore } from "./core.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type Development, openDevelopment } from "./development.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
-import { Fault } from "./errors.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { openNotaryServers } from "./notary/directory.ts";
 import { auditService } from "./rpc/audit-service.ts";
@@ -25,7 +24,6 @@ import { teamService } from "./rpc/team-service.ts";
 import { openCertificates } from "./rpc/tls.ts";
 import { trustService } from "./rpc/trust-service.ts";
 import { migrate, requireSchema } from "./schema.ts";
-import { type KeyEncryptionKey, parseKeyEncryptionKey, readKeyEncryptionKey } from "./signing/key-encryption-key.ts";
 import { openSealedBackend } from "./signing/sealed.ts";
 import { startTelemetry } from "./telemetry.ts";
 import type { PublisherRoom, PublisherSettings } from "./trust/publisher-room.ts";
@@ -144,36 +142,6 @@ export async function serve(
   log.info({}, "stopped");
 }
 
-/** Says whether `serve` would start with this configuration, as far as that can be told without a database or a Notary. */
-export async function checkConfiguration(config: Config): Promise<void> {
-  const log = createLogger("silent");
-  const metrics = createRpcMetrics();
-  const { tls, policyDirectory } = config;
-  await together([
-    async () => await openNotaryServers(config.notaryServers).close(),
-    async () => void (config.keyEncryptionKey !== undefined && (await keyEncryptionKeyOf(config))),
-    async () => void (tls !== undefined && (await openCertificates(tls, log, metrics)).close()),
-    async () =>
-      void (policyDirectory !== undefined && (await openPolicyDirectory(policyDirectory, log, metrics)).close()),
-  ]);
-}
-
-/** Makes every check, then throws the faults of all that failed as one. */
-async function together(checks: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: Fault[] = [];
-  for (const check of checks) {
-    await check().catch((error: unknown) => {
-      if (!(error instanceof Fault)) throw error;
-      failures.push(error);
-    });
-  }
-  const [first, ...more] = failures;
-  if (first === undefined) return;
-  if (more.length === 0) throw first;
-  const fields = failures.flatMap((failure) => failure.fields);
-  throw new Fault(first.reason, failures.map((failure) => failure.message).join("\n"), { fields });
-}
-
 async function versionOf(): Promise<string> {
   return (JSON.parse(await readFile(packageFile, "utf8")) as { readonly version: string }).version;
 }
@@ -194,28 +162,6 @@ async function startOwnPostgres(dataDirectory: string, log: Logger): Promise<Emb
 async function endOf(postgres: EmbeddedPostgres): Promise<string> {
   await postgres.ended;
   return "the embedded postgres ended";
-}
-
-/** The configured key, or one made in the data directory on the first start. */
-async function keyEncryptionKeyOf(config: Config): Promise<KeyEncryptionKey> {
-  const configured = config.keyEncryptionKey;
-  const parsed =
-    configured !== undefined && "value" in configured
-      ? parseKeyEncryptionKey(configured.value)
-      : await readKeyEncryptionKey(configured?.file ?? (await ownKeyFile(config.dataDirectory)));
-  if (parsed.ok) return parsed.value;
-  throw new Fault("INVALID_FIELD", `The key-encryption key ${parsed.fault}.`);
-}
-
-async function ownKeyFile(dataDirectory: string): Promise<string> {
-  const path = join(dataDirectory, "key-encryption-key");
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(path, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600, flag: "wx" });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  return path;
 }
 
 function publisherSettingsOf(config: Config): PublisherSettings {

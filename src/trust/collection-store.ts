@@ -1,7 +1,7 @@
 import type { BlockReason, PendingReason } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
-import { type Standing, standingColumns } from "./upload-store.ts";
+import { type Standing, standingColumns } from "./standing.ts";
 
 /** One collection as the database keeps it. Instants of `-infinity` and `infinity` are undefined. */
 export interface Collection {

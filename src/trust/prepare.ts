@@ -3,6 +3,7 @@ import { isUniqueViolation, type Transaction } from "../database.ts";
 import { type RoleName, rootRole, targetsRole } from "../names.ts";
 import { parseRoot, parseTargets } from "../tuf/envelope.ts";
 import { type RootContent, rootPayload, targetsPayload } from "../tuf/payload.ts";
+import { advanceWithoutUpload } from "./advance-without-upload.ts";
 import { type Basis, readBasis } from "./basis.ts";
 import type { Collection } from "./collection-store.ts";
 import { targetsContentOf } from "./desired.ts";
@@ -68,7 +69,10 @@ async function prepareInOneSnapshot(
       if (basis.keys.length === 0) return { kind: "NO_KEYS" };
       const parts = partsOf(room, basis, kind, now);
       if (parts.length === 0 && kind === "RENEW") return await renewLater(tx, room, basis);
-      if (parts.length === 0) return await advanceWithoutUpload(tx, room, basis, now, signal);
+      if (parts.length === 0) {
+        await advanceWithoutUpload(tx, room, basis, now, signal);
+        return { kind: "NO_CHANGE" };
+      }
       const { collection, desired, marks } = basis;
       if (marks.rejectedRoles.length > 0 && (await wasRejected(tx, collection, parts)))
         return { kind: "REJECTED_BEFORE" };
@@ -184,50 +188,6 @@ function partOf(role: RoleName, version: number, expiresAt: Date, payload: Buffe
 
 function wholeSecond(ms: number): Date {
   return new Date(Math.floor(ms / 1_000) * 1_000);
-}
-
-/** What is desired is what is published: the decisions are live without an upload. */
-async function advanceWithoutUpload(
-  tx: Transaction,
-  room: PublisherRoom,
-  { collection, desired }: Basis,
-  now: Date,
-  signal: AbortSignal,
-): Promise<Prepared> {
-  await tx.run(
-    `update collections set published_generation = generation, dirty_since = null, attempts = 0, pending_reason = null,
-       last_answer = null, next_attempt_at = '-infinity' where id = :id`,
-    { id: collection.id },
-  );
-  await tx.run(
-    `update delegations d set published_revision = h.revision, live_from = coalesce(d.live_from, greatest(:now, d.valid_from))
-     from unnest(cast(:ids as bigint[]), cast(:revisions as bigint[])) as h(id, revision) where d.id = h.id`,
-    {
-      ids: desired.delegations.map((delegation) => delegation.id),
-      revisions: desired.delegations.map((delegation) => delegation.revision),
-      now,
-    },
-  );
-  await tx.run(
-    `update delegations set live_to = greatest(:now, live_from)
-     where collection_id = :id and valid_to is not null and live_from is not null and live_to is null`,
-    { id: collection.id, now },
-  );
-  const nothingSent = {
-    id: "",
-    kind: "PUBLISH",
-    fromGeneration: collection.publishedGeneration,
-    toGeneration: collection.generation,
-    parts: [],
-    delegations: desired.delegations,
-  };
-  await room.append(
-    tx,
-    publisherCall("prepare", signal),
-    publicationRecord(collection.gun, "no_change", nothingSent),
-    now,
-  );
-  return { kind: "NO_CHANGE" };
 }
 
 /** Whether the newest REJECTED upload held the same content, apart from versions and expiries. */

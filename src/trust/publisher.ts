@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Commitment } from "../changes/outcome.ts";
 import { forgetRequests } from "../changes/requests.ts";
-import { advance, patrol, type Walked } from "./advance.ts";
+import { advance, patrol } from "./advance.ts";
 import { backOff } from "./back-off.ts";
+import type { Walked } from "./carry.ts";
 import { dueCollections, holdLease, patrolDue, registerServers, releaseLeases } from "./due-store.ts";
 import { createGathering } from "./gathering.ts";
 import type { PublisherRoom } from "./publisher-room.ts";
