@@ -225,8 +225,12 @@ create table live_keys(
   canonical_key_id text not null,
   live_from timestamptz not null,
   live_to timestamptz,
-  check (live_to >= live_from)
+  check (live_to >= live_from),
+  from_upload bigint not null,
+  to_upload bigint,
+  check ((to_upload is null) = (live_to is null))
 );
+comment on column live_keys.from_upload is 'the upload that brought it; uploads have an order, clocks of replicas have none';
 comment on table live_keys is 'who could really sign, and when: written when a publication is read back';
 create unique index live_keys_current on live_keys(collection_id, role, tuf_key_id) where live_to is null;
 create index live_keys_by_key on live_keys(canonical_key_id, live_from);`;

@@ -45,14 +45,18 @@ const patienceMs = 500;
 const gatherMs = 10;
 const catchUpMs = 1_000;
 
-/** Makes a sequencer that does nothing yet. When idle it looks every `pollMs`; between looks it is rung for. */
+/**
+ * Makes a sequencer that does nothing yet. When idle it looks every `pollMs`; between looks it is rung for. `uptimeMs` measures its
+ * lag: a clock that is set must not stop all changes.
+ */
 export function createSequencer(
   database: Database,
   log: Pick<Logger, "warn">,
   now: () => Date,
   pollMs = 500,
+  uptimeMs: () => number = () => performance.now(),
 ): Sequencer {
-  return new LogSequencer(database, log, now, pollMs);
+  return new LogSequencer(database, log, now, pollMs, uptimeMs);
 }
 
 class LogSequencer implements Sequencer {
@@ -60,6 +64,7 @@ class LogSequencer implements Sequencer {
   readonly #log: Pick<Logger, "warn">;
   readonly #now: () => Date;
   readonly #pollMs: number;
+  readonly #uptimeMs: () => number;
   readonly #bell = createBell();
   readonly #lag = createLag();
   readonly #stopping = new AbortController();
@@ -70,11 +75,12 @@ class LogSequencer implements Sequencer {
   #still: { readonly size: bigint; readonly since: number } | undefined;
   #growth = Promise.withResolvers<void>();
 
-  constructor(database: Database, log: Pick<Logger, "warn">, now: () => Date, pollMs: number) {
+  constructor(database: Database, log: Pick<Logger, "warn">, now: () => Date, pollMs: number, uptimeMs: () => number) {
     this.#database = database;
     this.#log = log;
     this.#now = now;
     this.#pollMs = pollMs;
+    this.#uptimeMs = uptimeMs;
   }
 
   start(): void {
@@ -113,11 +119,11 @@ class LogSequencer implements Sequencer {
   }
 
   get lagMs(): number {
-    return this.#lag.msAt(this.#now());
+    return this.#lag.msAt(this.#uptimeMs());
   }
 
   admit(): void {
-    this.#lag.admit(this.#now());
+    this.#lag.admit(this.#uptimeMs());
   }
 
   async #run(): Promise<void> {
@@ -156,7 +162,7 @@ class LogSequencer implements Sequencer {
     const span = waiting === undefined ? 0 : Number(waiting.newest - waiting.oldest) + 1;
     // Ids have gaps, so a wide span may hold few records.
     const depth = span > mostWaiting ? await countWaiting(this.#database, mostWaiting + 1) : span;
-    this.#lag.observe(waiting, depth, this.#now());
+    this.#lag.observe(waiting, depth, this.#uptimeMs());
     if (reading.epoch !== this.#epoch) this.#epoch = undefined;
     return reading;
   }

@@ -61,7 +61,7 @@ export function concernsUploadOnly(reason: BlockReason | null): boolean {
 /** Ends the block of a collection, with its record. The collection's row is locked. */
 export async function endBlock(
   tx: Transaction,
-  room: PublisherRoom,
+  room: Pick<PublisherRoom, "append" | "now">,
   collection: Collection,
   why: string,
   signal: AbortSignal,

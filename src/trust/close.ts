@@ -116,7 +116,7 @@ async function advanceCollection(
        and not exists (select from upload_delegations ud where ud.upload_id = :uploadId and ud.delegation_id = d.id)`,
     { id: collection.id, uploadId: upload.id, now },
   );
-  const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, collection.id, targets.envelope, now);
+  const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, upload, targets.envelope, now);
   await Promise.all([collectionRow, delegationRows, keyRows]);
   return collection.generation > upload.toGeneration;
 }
@@ -133,7 +133,12 @@ function isNewer(collection: Collection, upload: Upload, parts: readonly SignedP
 }
 
 /** Ends the keys that the landed targets file no longer names, and begins those it names anew. */
-async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Buffer, now: Date): Promise<void> {
+async function updateLiveKeys(
+  tx: Transaction,
+  { id: uploadId, collectionId }: Upload,
+  targets: Buffer,
+  now: Date,
+): Promise<void> {
   const { keys, roles } = parseTargets(targets).content;
   const canonical = new Map<string, string>(keys.map((key) => [tufKeyIdOf(key), canonicalKeyIdOf(key)]));
   const live = roles.flatMap((role) =>
@@ -141,6 +146,7 @@ async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Bu
   );
   const bindings = {
     collectionId,
+    uploadId,
     now,
     roles: live.map((one) => one.role),
     ids: live.map((one) => one.id),
@@ -150,11 +156,11 @@ async function updateLiveKeys(tx: Transaction, collectionId: bigint, targets: Bu
     `with named as (
        select * from unnest(cast(:roles as text[]), cast(:ids as text[]), cast(:canonical as text[])) as n(role, id, canonical)
      ), ended as (
-       update live_keys k set live_to = greatest(:now, k.live_from) where k.collection_id = :collectionId and k.live_to is null
+       update live_keys k set live_to = greatest(:now, k.live_from), to_upload = :uploadId where k.collection_id = :collectionId and k.live_to is null
          and not exists (select from named n where n.role = k.role and n.id = k.tuf_key_id)
      )
-     insert into live_keys(collection_id, role, tuf_key_id, canonical_key_id, live_from)
-     select :collectionId, n.role, n.id, n.canonical, :now from named n
+     insert into live_keys(collection_id, role, tuf_key_id, canonical_key_id, live_from, from_upload)
+     select :collectionId, n.role, n.id, n.canonical, :now, :uploadId from named n
      on conflict (collection_id, role, tuf_key_id) where live_to is null do nothing`,
     bindings,
   );

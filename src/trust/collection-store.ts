@@ -104,17 +104,10 @@ export async function insertCollection(
   );
 }
 
-/**
- * Decides something new for a collection: bumps its generation and makes it due. A REJECTED block ends here,
- * or the correction would never be picked up. Answers the new generation.
- */
+/** Decides something new for a collection: bumps its generation and makes it due. Answers the new generation. */
 export async function bumpGeneration(tx: Transaction, id: bigint, now: Date): Promise<bigint> {
   const row = await tx.row<{ generation: bigint }>(
-    `update collections set generation = generation + 1, dirty_since = coalesce(dirty_since, :now),
-       next_attempt_at = case when block_reason = 'REJECTED' then '-infinity' else next_attempt_at end,
-       blocked_at = case when block_reason = 'REJECTED' then null else blocked_at end,
-       block_detail = case when block_reason = 'REJECTED' then null else block_detail end,
-       block_reason = nullif(block_reason, 'REJECTED')
+    `update collections set generation = generation + 1, dirty_since = coalesce(dirty_since, :now)
      where id = :id returning generation`,
     { id, now },
   );

@@ -7,6 +7,7 @@ import { readingTimeOf } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
+import { endBlock } from "./block.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import {
   currentDelegationsOf,
@@ -58,6 +59,7 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
     const generation = collection.generation + 1n;
     const inReleases = !request.excludeFromReleases;
     const fresh = { collectionId: collection.id, team: request.team, paths: request.paths, inReleases, generation };
+    await endRejection(room, tx, collection, call.signal);
     const before = await desiredAsOf(tx, locked);
     const [, , id] = await Promise.all([
       bumpGeneration(tx, collection.id, now),
@@ -86,11 +88,22 @@ export async function undelegate(room: TrustRoom, call: Call, request: Undelegat
     }
 
     const generation = collection.generation + 1n;
+    await endRejection(room, tx, collection, call.signal);
     const before = await desiredAsOf(tx, locked);
     await Promise.all([bumpGeneration(tx, collection.id, now), endDelegation(tx, held.id, generation, now)]);
     const after = { ...before, delegations: without(before, request.team) };
     return decided({ collection, request, before, after, generation, newest, now }, "delegation.undelegated.v1");
   });
+}
+
+/** A correction of what Notary refused must be picked up. */
+async function endRejection(
+  { changing }: TrustRoom,
+  tx: Transaction,
+  collection: Collection,
+  signal: AbortSignal,
+): Promise<void> {
+  if (collection.blockReason === "REJECTED") await endBlock(tx, changing, collection, "it was decided anew", signal);
 }
 
 function without(desired: DesiredCollection, team: TeamId): readonly DesiredDelegation[] {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Commitment } from "../changes/outcome.ts";
 import { forgetRequests } from "../changes/requests.ts";
+import type { NotaryServer } from "../notary/server.ts";
 import { advance, patrol } from "./advance.ts";
 import { backOff } from "./back-off.ts";
 import type { Walked } from "./carry.ts";
@@ -22,6 +23,9 @@ const pollMs = 500;
 const afterFaultMs = 500;
 const countMs = 15_000;
 const forgetMs = 3_600_000;
+const patrolMs = 1_000;
+/** A patrol leaves room for what is decided. */
+const betweenWalksMs = 20;
 const dueChannel = "imagetrust_due";
 
 export function createPublisher(room: PublisherRoom): Publisher {
@@ -102,54 +106,48 @@ export function createPublisher(room: PublisherRoom): Publisher {
       else leased.delete(server.name);
     }
   };
-  const noticeRestarts = async (): Promise<void> => {
-    for (const server of room.notaries.all) {
-      const seen = await server.generation(stopping.signal).catch(() => undefined);
-      const last = generations.get(server.name);
-      if (seen === undefined || seen === last?.seen) continue;
-      generations.set(server.name, { seen, since: room.now() });
-      if (last === undefined) continue;
-      room.log.warn(
-        { notary: server.name },
-        "notary was restarted, or a connection to it broke: every collection is walked again",
-      );
-      walked.clear();
-    }
+  const noticeRestart = async (server: NotaryServer): Promise<void> => {
+    const seen = await server.generation(stopping.signal).catch(() => undefined);
+    const last = generations.get(server.name);
+    if (seen === undefined || seen === last?.seen) return;
+    generations.set(server.name, { seen, since: room.now() });
+    if (last === undefined) return;
+    room.log.warn(
+      { notary: server.name },
+      "notary was restarted, or a connection to it broke: every collection is walked again",
+    );
+    walked.clear();
   };
-  const patrolOnce = async (): Promise<void> => {
-    await Promise.all([...leased].map(patrolServer));
-  };
-  const patrolServer = async (notary: string): Promise<void> => {
+  /** Walks one collection of a server that is due for it; false when none is. */
+  const patrolNext = async (notary: string): Promise<boolean> => {
+    if (!leased.has(notary) || stopping.signal.aborted) return false;
     const overdue = new Date(room.now().getTime() - room.settings.patrolMs);
     const restarted = generations.get(notary)?.since ?? overdue;
     const before = restarted > overdue ? restarted : overdue;
     const id = await patrolDue(room.database, notary, before, [...busy.keys()]);
-    if (id === undefined) return;
+    if (id === undefined) return false;
     begin(notary, id, async () => {
       await patrol(room, walked, id, stopping.signal);
       return false;
     });
     await busy.get(id)?.done;
-    nudgePatrol = true;
+    return true;
   };
-  let nudgePatrol = false;
-  const repeat = async (everyMs: () => number, step: () => Promise<void>, name: string): Promise<void> => {
+  const patrolServer = async (notary: string): Promise<void> => {
+    while (await patrolNext(notary)) await sleep(betweenWalksMs);
+  };
+  const repeat = async (everyMs: number, step: () => Promise<unknown>, name: string): Promise<void> => {
     while (!stopping.signal.aborted) {
-      let leastMs = 0;
+      let pauseMs = everyMs;
       try {
         await step();
       } catch (error) {
         // A database that is away must not be asked in a tight loop.
-        leastMs = afterFaultMs;
+        pauseMs = Math.max(everyMs, afterFaultMs);
         if (!stopping.signal.aborted) room.log.warn({ err: error, step: name }, "publisher step failed");
       }
-      await sleep(Math.max(leastMs, everyMs()), undefined, { signal: stopping.signal }).catch(() => undefined);
+      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
-  };
-  const patrolPause = (): number => {
-    const ms = nudgePatrol ? 20 : 1_000;
-    nudgePatrol = false;
-    return ms;
   };
 
   return {
@@ -158,28 +156,20 @@ export function createPublisher(room: PublisherRoom): Publisher {
       await keepLeases();
       room.database.listen(dueChannel, nudge, stopping.signal);
       running.push(
-        repeat(() => 10, loop, "publish"),
-        repeat(() => room.settings.leaseMs / 3, keepLeases, "lease"),
-        repeat(() => room.settings.restartCheckMs, noticeRestarts, "restart check"),
-        repeat(patrolPause, patrolOnce, "patrol"),
-        repeat(
-          () => countMs,
-          () => room.metrics.refresh(room.database),
-          "count",
-        ),
-        repeat(
-          () => pollMs,
-          () => settleTeams(room.database, room.now()),
-          "settle teams",
-        ),
-        repeat(
-          () => forgetMs,
-          async () => void (await forgetRequests(room.database, room.now())),
-          "forget requests",
-        ),
+        repeat(10, loop, "publish"),
+        repeat(room.settings.leaseMs / 3, keepLeases, "lease"),
+        repeat(countMs, () => room.metrics.refresh(room.database), "count"),
+        repeat(pollMs, () => settleTeams(room.database, room.now()), "settle teams"),
+        repeat(forgetMs, () => forgetRequests(room.database, room.now()), "forget requests"),
+        // Each server by itself: one that hangs must not keep the others from being looked at.
+        ...room.notaries.all.flatMap((server) => [
+          repeat(room.settings.restartCheckMs, () => noticeRestart(server), "restart check"),
+          repeat(patrolMs, () => patrolServer(server.name), "patrol"),
+        ]),
       );
     },
     wake: (commitment) => {
+      if (stopping.signal.aborted) return;
       const id = commitment.collection?.id;
       if (leased.size < room.notaries.all.length) {
         // Another replica publishes: tell it. It polls as well, so a lost notification costs half a second.

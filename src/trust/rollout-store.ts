@@ -50,6 +50,13 @@ const open = (row: string): string =>
   `${row}.valid_to is null or (${row}.live_from is not null and ${row}.live_to is null)`;
 
 /**
+ * Whether the upload with which the revision landed held a key for the team. Without one nothing had to be sent, and what is live
+ * now is what was.
+ */
+const heldThen = `k.collection_id = c.id and k.role = 'targets/' || rt.team_id and (landing.id is null or k.from_upload <= landing.id)
+  and (k.to_upload is null or k.to_upload > landing.id)`;
+
+/**
  * Each collection of a rollout with its state as of now. A delegation that was decided anew since, with other paths, carries the
  * rollout on. PUBLISHED: the revision has landed, with what it added and without what it removed; SUPERSEDED: a later change undid
  * that before it was live; BLOCKED and PENDING: not yet landed, the end of a delegation that is live included.
@@ -58,14 +65,15 @@ const items = `
   select c.id, c.gun, string_agg(rt.team_id, ', ' order by rt.team_id) as teams, min(case
       when now.published < rt.revision then
         case when not now.is_open then 4 when c.block_reason is not null then 2 else 1 end
-      when (select count(distinct k.tuf_key_id) from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
-              and k.tuf_key_id = any(rt.keys_added) and (k.live_to is null or k.live_to > r.created_at)) < cardinality(rt.keys_added)
-        or exists (select from live_keys k where k.collection_id = c.id and k.role = 'targets/' || rt.team_id
-              and k.tuf_key_id = any(rt.keys_removed) and k.live_to is null and k.live_from <= r.created_at) then 4
+      when (select count(*) from live_keys k where ${heldThen} and k.tuf_key_id = any(rt.keys_added)) < cardinality(rt.keys_added)
+        or exists (select from live_keys k where ${heldThen} and k.tuf_key_id = any(rt.keys_removed)) then 4
       else 3 end) as rank
   from rollouts r join rollout_teams rt on rt.rollout_id = r.id
     join delegations d on ${belongs}
     join collections c on c.id = d.collection_id
+    cross join lateral (select min(ud.upload_id) as id from uploads u join upload_delegations ud on ud.upload_id = u.id
+        join delegations o on o.id = ud.delegation_id
+      where u.collection_id = c.id and u.state = 'LANDED' and o.team_id = d.team_id and ud.revision >= rt.revision) landing
     cross join lateral (select max(o.published_revision) as published, bool_or(${open("o")}) as is_open
       from delegations o where o.collection_id = d.collection_id and o.team_id = d.team_id) now
   where r.id = :id group by c.id, c.gun`;

@@ -10,7 +10,12 @@ export interface LogDatabase {
   readonly owner: Database;
   readonly appUrl: string;
   /** A sequencer with a pool of its own, as another replica has it. */
-  sequencer(options?: { log?: ReturnType<typeof strictLog>; now?: () => Date; pollMs?: number }): Sequencer;
+  sequencer(options?: {
+    log?: ReturnType<typeof strictLog>;
+    now?: () => Date;
+    pollMs?: number;
+    uptimeMs?: () => number;
+  }): Sequencer;
 }
 
 /** Starts a PostgreSQL for the suite it is called in; answers what makes a log. All is stopped and closed after the suite. */
@@ -38,8 +43,8 @@ export function logDatabases(): () => Promise<LogDatabase> {
       app: open(appUrl),
       owner: open(ownerUrl),
       appUrl,
-      sequencer: ({ log = strictLog(), now = () => new Date(), pollMs } = {}) => {
-        const sequencer = createSequencer(open(appUrl), log, now, pollMs);
+      sequencer: ({ log = strictLog(), now = () => new Date(), pollMs, uptimeMs } = {}) => {
+        const sequencer = createSequencer(open(appUrl), log, now, pollMs, uptimeMs);
         sequencers.push(sequencer);
         return sequencer;
       },

@@ -18,7 +18,7 @@ before(async () => {
   house = await openHouse();
   await house.core.publisher.stop();
   other = await startNotaryProxy(house.notary);
-  replica = openTwoServerReplica(house, other, { concurrency: 1 });
+  replica = openTwoServerReplica(house, other, { concurrency: 1, patrolMs: 1_000 });
   await replica.core.publisher.start();
   for (const team of ["qa", "ops"]) await makeTeam(replica.core, team);
 });
@@ -29,8 +29,8 @@ after(async () => {
 });
 
 interface Hang {
-  /** Waits until a request of the GUN hangs. */
-  readonly met: (gun: string) => Promise<void>;
+  /** Waits until a request of the GUN, or of any, hangs. */
+  readonly met: (gun?: string) => Promise<void>;
   readonly letGo: () => void;
 }
 
@@ -48,7 +48,8 @@ function hang(t: TestContext): Hang {
     await end.promise;
     return "drop";
   };
-  return { met: (gun) => until(() => hung.has(gun), `a request of ${gun} to hang`), letGo };
+  const isMet = (gun?: string): boolean => (gun === undefined ? hung.size > 0 : hung.has(gun));
+  return { met: (gun) => until(() => isMet(gun), `a request of ${gun ?? "any repository"} to hang`), letGo };
 }
 
 type Act = (of: Endangered, options: Partial<ChangeOptions>) => Promise<{ readonly outcome: Outcome }>;
@@ -111,4 +112,21 @@ test("a server that hangs takes no place from another: its repositories are publ
   assert.equal(await isLive(house.database, hung), false, "the other server hangs still");
   letGo();
   await until(() => isLive(house.database, hung), "the change at the other server to be live");
+});
+
+test("a server that hangs does not stop the patrol of another", async (t) => {
+  const gun = "dtr.example.org/hanging/healthy";
+  await initialize(replica.core, gun, ["qa"]);
+  await initialize(replica.core, `${otherHost}/hanging/hung`, ["qa"]);
+  await hang(t).met();
+  const verifiedAt = async () => {
+    const row = await house.database.row<{ at: Date }>("select verified_at as at from collections where gun = :gun", {
+      gun,
+    });
+    return row?.at.getTime() ?? 0;
+  };
+  for (const round of [1, 2, 3]) {
+    const last = await verifiedAt();
+    await until(async () => (await verifiedAt()) > last, `patrol round ${round}`, 10_000);
+  }
 });

@@ -65,6 +65,8 @@ test("a refused upload blocks the collection, and the correction goes out in its
   const [, refused, corrected] = await uploadsOf(house.database, gun);
   assert.equal(corrected?.state, "LANDED", "the correction takes a slot above that of the refused upload");
   assert.deepEqual(await liveTeams(gun), ["qa", "releases"]);
+  const told = (await recordTypes(house.database, gun)).filter((type) => type.includes("blocked"));
+  assert.deepEqual(told, ["trust.blocked.v1", "trust.unblocked.v1"]);
   // The next turn finds that the slots have decided over the refused upload.
   assert.equal((await delegateTo(proxied.replica.core, gun, "dev")).outcome.state, "PUBLISHED");
   assert.equal((await uploadsOf(house.database, gun)).find((upload) => upload.id === refused?.id)?.state, "LOST");

@@ -163,3 +163,17 @@ test("a repeat of a delegation that is live is unchanged while another team's is
   assert.equal(await again("qa"), "UNCHANGED");
   assert.equal(await again("ops"), "PENDING");
 });
+
+test("a key that was live is PUBLISHED although clocks differ", async (t) => {
+  const gun = "dtr.example.org/truth/clock-state";
+  await makeTeam(core, "tick");
+  await initialize(core, gun, ["tick"]);
+  await joinTeam(core, "tick", "tick-b");
+  const other = proxied.another({ now: () => new Date(Date.now() + minuteMs) });
+  t.after(() => other.stop());
+  const { outcome } = await submitFor(other.core, "tick-b", await makeIdentity("tick-b"));
+  assert.equal(outcome.state, "PUBLISHED");
+  assert.equal((await removeFrom(core, "tick", "tick-b")).outcome.state, "PUBLISHED");
+  const { pending, superseded, published } = await rolloutOf(outcome);
+  assert.deepEqual({ pending, superseded, published }, { pending: 0, superseded: 0, published: 1 });
+});
