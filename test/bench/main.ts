@@ -59,7 +59,7 @@ function orderOf(args: readonly string[]): Order | undefined {
 async function run({ chosen, json, form, profiles }: Order): Promise<void> {
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   const nodeOptions = profiles === undefined ? undefined : `--cpu-prof --cpu-prof-dir=${profiles}`;
-  const site = await openSite({ nodeOptions });
+  const site = await openSite({ nodeOptions, sharesService: form === "short" });
   try {
     if (!json) console.log(tableHead);
     for (const measure of chosen) {

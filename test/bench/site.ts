@@ -15,8 +15,16 @@ export interface Site {
   close(): Promise<void>;
 }
 
+export interface SiteOptions {
+  /** Flags for the service's Node. */
+  readonly nodeOptions: string | undefined;
+  /** One service for all measures: figures then mean nothing. */
+  readonly sharesService: boolean;
+}
+
 /** Notary and the service have a cluster each, as they would have in production. */
-export async function openSite(options: { readonly nodeOptions: string | undefined }): Promise<Site> {
+export async function openSite(options: SiteOptions): Promise<Site> {
+  let shared: Service | undefined;
   const notaryPostgres = await startPostgres({ durable: true });
   const notary = await startNotary(notaryPostgres);
   const postgres = await startPostgres({ durable: true });
@@ -25,11 +33,12 @@ export async function openSite(options: { readonly nodeOptions: string | undefin
     notary,
     bare,
     withService: async (work) => {
-      const service = await startService(notary, postgres, options.nodeOptions);
+      const service = shared ?? (await startService(notary, postgres, options.nodeOptions));
+      if (options.sharesService) shared = service;
       try {
         return await work(service);
       } finally {
-        await service.stop();
+        if (shared === undefined) await service.stop();
       }
     },
     unlessNotaryDies: async (work) => {
@@ -45,6 +54,7 @@ export async function openSite(options: { readonly nodeOptions: string | undefin
       return undefined;
     },
     close: async () => {
+      await shared?.stop();
       await bare.close();
       await notary.stop();
       await postgres.stop();
