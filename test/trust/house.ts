@@ -67,6 +67,8 @@ export interface Replica {
 export interface ReplicaOptions {
   readonly appUrl: string;
   readonly notary: { readonly url: string; readonly caFile: string };
+  /** A second Notary server, for the repositories of one registry host. */
+  readonly otherNotary?: { readonly url: string; readonly caFile: string; readonly registryHost: string };
   readonly kek: string;
   readonly settings?: Partial<PublisherSettings>;
   readonly atStep?: PublisherRoom["atStep"];
@@ -83,8 +85,12 @@ export function openReplica(options: ReplicaOptions): Replica {
   const kek = parseKeyEncryptionKey(options.kek);
   if (!kek.ok) throw new Error(kek.fault);
   const sequencer = createSequencer(database, log, now);
+  const { notary, otherNotary: other } = options;
   const notaries = openNotaryServers([
-    { name: "main", baseUrl: options.notary.url, registryHosts: ["*"], caFile: options.notary.caFile },
+    { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
+    ...(other === undefined
+      ? []
+      : [{ name: "other", baseUrl: other.url, registryHosts: [other.registryHost], caFile: other.caFile }]),
   ]);
   const core = openCore({
     database,
