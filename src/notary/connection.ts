@@ -8,8 +8,11 @@ import type { Endpoint } from "./settings.ts";
 /** One request to a Notary server. */
 export interface Question {
   readonly operation: Operation;
-  /** In the queue, or beside it. */
-  readonly queued: boolean;
+  /**
+   * What the server works with. Its `cache` and its `database` are asked in the queue; a request to its cache that was given up keeps
+   * its place until the server is through with it. What touches `nothing` goes beside the queue.
+   */
+  readonly touches: "cache" | "database" | "nothing";
   /** Behind the base URL, encoded. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -35,7 +38,7 @@ export interface Connection {
 }
 
 /** Requests at once beside the queue. */
-const besideWidth = 8;
+const besideWidth = 2;
 
 /** Opens the way to a server; nothing is connected before the first question. */
 export function openConnection(endpoint: Endpoint): Connection {
@@ -49,7 +52,7 @@ export function openConnection(endpoint: Endpoint): Connection {
     instruments.connectionReset();
   };
   return {
-    ask: ({ operation, queued, path, headers, body }, read, outcomeOf, signal) =>
+    ask: ({ operation, touches, path, headers, body }, read, outcomeOf, signal) =>
       instruments.observe(operation, outcomeOf, async (observation) => {
         const request = {
           method: body === undefined ? ("GET" as const) : ("POST" as const),
@@ -57,9 +60,9 @@ export function openConnection(endpoint: Endpoint): Connection {
           headers: { "user-agent": "imagetrust", ...headers, ...observation.traceHeaders() },
           body: body ?? null,
           ...{ timeoutMs, maxBodyBytes, maxErrorBytes, onReset },
-          whenAborted: queued ? ("let-go" as const) : ("cut" as const),
+          whenAborted: touches === "cache" ? ("let-go" as const) : ("cut" as const),
         };
-        const { lane, pool } = queued ? queue : beside;
+        const { lane, pool } = touches === "nothing" ? beside : queue;
         const answer = await lane.run(signal, () => {
           observation.began();
           return beginExchange(pool, request, signal);

@@ -13,8 +13,9 @@ import type { Endpoint } from "./settings.ts";
 export type { UploadAnswer } from "./answers.ts";
 
 /**
- * One Notary v1 server. What goes through its unsafe metadata cache (uploads, reads of current metadata and by hash) waits
- * in one queue, first come first served, one at a time by default: notary-server 0.7 on SQL storage dies at random otherwise.
+ * One Notary v1 server. Requests wait in one queue, first come first served, one at a time by default: notary-server 0.7 on SQL
+ * storage dies at random when its unsafe metadata cache is used at once (uploads, reads of current metadata and by hash), and opens
+ * a new database connection for whatever else it does meanwhile.
  *
  * Reads throw Fault NOTARY_UNAVAILABLE for whatever the server or the network does, and when the signal aborts its reason,
  * if that is a Fault, else Fault CANCELLED. Nothing is repeated here, no redirect is followed, no cache is asked.
@@ -23,22 +24,22 @@ export interface NotaryServer {
   readonly name: string;
   readonly baseUrl: string;
   /**
-   * Posts the files as one update: all of them land or none. Queued. Never throws; an abort is UNREACHABLE too.
+   * Posts the files as one update: all of them land or none. Never throws; an abort is UNREACHABLE too.
    * An upload that was given up after it left keeps its place in the queue until the server is through with it.
    */
   upload(gun: Gun, files: readonly UploadFile[], signal: AbortSignal): Promise<UploadAnswer>;
-  /** `<version>.<role>.json`; undefined = absent. Not queued: it goes past the server's cache. */
+  /** `<version>.<role>.json`; undefined = absent. It goes past the server's cache. */
   readVersion(gun: Gun, role: RoleName, version: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /**
-   * `<role>.json`; undefined = absent, a delegation that was never signed included. Queued.
+   * `<role>.json`; undefined = absent, a delegation that was never signed included.
    * An expired timestamp or snapshot is renewed by the server before it answers: this read can write.
    */
   readCurrent(gun: Gun, role: RoleName, signal: AbortSignal): Promise<Buffer | undefined>;
-  /** `<role>.<sha256>.json`; undefined = absent. Queued. Other bytes than the lower-case hex hash names are a fault. */
+  /** `<role>.<sha256>.json`; undefined = absent. Other bytes than the lower-case hex hash names are a fault. */
   readByHash(gun: Gun, role: RoleName, sha256: string, signal: AbortSignal): Promise<Buffer | undefined>;
-  /** The body of `<role>.key`, as it is but proved to hold a key. Not queued. The server makes the key if it has none. */
+  /** The body of `<role>.key`, as it is but proved to hold a key. The server makes the key if it has none. */
   readServerKey(gun: Gun, role: "snapshot" | "timestamp", signal: AbortSignal): Promise<Buffer>;
-  /** Differs from an earlier answer if the server process was restarted since, or a connection to it broke. Not queued. */
+  /** Differs from an earlier answer if the server process was restarted since, or a connection to it broke. It waits for nothing else. */
   generation(signal: AbortSignal): Promise<string>;
   /** Breaks what is under way. */
   close(): Promise<void>;
@@ -53,12 +54,12 @@ export function openNotaryServer(endpoint: Endpoint): NotaryServer {
     baseUrl: `${endpoint.url.origin}${basePathOf(endpoint.url)}`,
     upload: (gun, files, signal) => upload(connection, gun, files, signal),
     readVersion: (gun, role, version, signal) =>
-      reader.file(gun, role, `${version}.${role}.json`, { form: "pinned", queued: false }, signal),
+      reader.file(gun, role, `${version}.${role}.json`, { form: "pinned", touches: "database" }, signal),
     readCurrent: (gun, role, signal) =>
-      reader.file(gun, role, `${role}.json`, { form: "current", queued: true }, signal),
+      reader.file(gun, role, `${role}.json`, { form: "current", touches: "cache" }, signal),
     readByHash: async (gun, role, sha256, signal) => {
       const file = `${role}.${sha256}.json`;
-      const bytes = await reader.file(gun, role, file, { form: "pinned", queued: true }, signal);
+      const bytes = await reader.file(gun, role, file, { form: "pinned", touches: "cache" }, signal);
       if (bytes === undefined || createHash("sha256").update(bytes).digest("hex") === sha256) return bytes;
       throw unavailable(endpoint.name, "it answered with other bytes than the hash asked for");
     },
@@ -80,7 +81,7 @@ async function upload(
       name: "upload",
       attributes: { "notary.gun": gun, "notary.roles": files.map((file) => file.role) },
     },
-    queued: true,
+    touches: "cache",
     path: pathOf(gun, ""),
     headers: { "content-type": contentType },
     body,
@@ -104,7 +105,7 @@ interface Reader {
     gun: Gun,
     role: RoleName,
     file: string,
-    how: { readonly form: "current" | "pinned"; readonly queued: boolean },
+    how: { readonly form: "current" | "pinned"; readonly touches: "cache" | "database" },
     signal: AbortSignal,
   ): Promise<Buffer | undefined>;
   serverKey(gun: Gun, role: "snapshot" | "timestamp", signal: AbortSignal): Promise<Buffer>;
@@ -129,14 +130,14 @@ function readerOf(server: string, connection: Connection): Reader {
     }
   }
   return {
-    file: (gun, role, file, { form, queued }, signal) => {
+    file: (gun, role, file, { form, touches }, signal) => {
       const operation = { name: "read" as const, attributes: attributesOf(gun, role, file) };
       const bytesIn = (answer: ExchangeAnswer) => {
         const verdict = classifyRead(answer.status, answer.body, role, form);
         if (verdict.kind === "FAULT") throw unavailable(server, verdict.detail);
         return verdict.kind === "FOUND" ? answer.body : undefined;
       };
-      return get({ operation, queued, path: pathOf(gun, file) }, bytesIn, signal);
+      return get({ operation, touches, path: pathOf(gun, file) }, bytesIn, signal);
     },
     serverKey: (gun, role, signal) => {
       const file = `${role}.key`;
@@ -146,11 +147,11 @@ function readerOf(server: string, connection: Connection): Reader {
         if (verdict.kind === "FOUND" && isKey(answer.body)) return answer.body;
         throw unavailable(server, verdict.kind === "FAULT" ? verdict.detail : `it holds no ${role} key`);
       };
-      return get({ operation, queued: false, path: pathOf(gun, file) }, keyIn, signal);
+      return get({ operation, touches: "database", path: pathOf(gun, file) }, keyIn, signal);
     },
     processStart: async (signal) => {
       const operation = { name: "read_generation" as const, attributes: {} };
-      const start = await get({ operation, queued: false, path: "/metrics" }, processStartIn, signal);
+      const start = await get({ operation, touches: "nothing", path: "/metrics" }, processStartIn, signal);
       if (start === undefined) throw unavailable(server, "its metrics cannot be read just now");
       return start;
     },

@@ -1,8 +1,10 @@
+import type { BareCollection } from "./bare-collection.ts";
+import type { BareNotary } from "./bare-notary.ts";
 import { delegate, layField, requireSameDelegations, targetsBytesOf } from "./collections.ts";
 import { defineMeasure, type Measure } from "./measure.ts";
 import { rateOf, roundsOf, runPairs, share } from "./pairs.ts";
 import { cpuMsOf } from "./process-figures.ts";
-import { makeTeams } from "./teams.ts";
+import { type BenchTeam, makeTeams } from "./teams.ts";
 
 const name = "delegate-vs-bare";
 const callerCount = 8;
@@ -35,15 +37,17 @@ export const delegateVsBare: Measure = defineMeasure({
           return rate;
         },
         async (round) => {
-          const ready = field.bare.map((collection) => ({
-            gun: collection.gun,
-            upload: collection.readySigned(round + 2, teams.slice(0, round + 2)),
-          }));
+          const ready = readyOnes(field.bare, 2 * round + 2, teams.slice(0, round + 2));
           return await rateOf(collections, () =>
             share(ready, [site.bare], (bare, { gun, upload }) => bare.post(gun, upload)),
           );
         },
+        async (round) => {
+          const ready = readyOnes(field.bare, 2 * round + 3, teams.slice(0, round + 2));
+          return await rateOf(collections, () => share(ready, [site.bare], postAndReadBack));
+        },
       );
+      const [withReads = 0] = found.others;
       const [ours, bare] = [field.ours[0], field.bare[0]];
       if (ours === undefined || bare === undefined) throw new Error("no collections");
       await requireSameDelegations(site.bare, ours, bare.gun);
@@ -53,8 +57,33 @@ export const delegateVsBare: Measure = defineMeasure({
         unit: "publications/s",
         conditions:
           `${callerCount} callers of Delegate, each call waiting until it is live, against ready-signed targets uploaded one at a ` +
-          `time; ${collections} collections a side, ${found.conditions}; targets.json at the end ${bytes.join(" and ")} bytes; the ` +
+          `time (${withReads.toFixed(1)}/s with the five reads of a publication); ${collections} collections a side, ${found.conditions}; targets.json at the end ${bytes.join(" and ")} bytes; the ` +
           `service used ${(cpuMs / rounds / collections).toFixed(1)} ms of CPU for a Delegate`,
       };
     }),
 });
+
+interface ReadyOne {
+  readonly gun: BareCollection["gun"];
+  readonly version: number;
+  readonly upload: ReturnType<BareCollection["readySigned"]>;
+}
+
+function readyOnes(
+  collections: readonly BareCollection[],
+  version: number,
+  teams: readonly BenchTeam[],
+): readonly ReadyOne[] {
+  return collections.map((collection) => ({
+    gun: collection.gun,
+    version,
+    upload: collection.readySigned(version, teams),
+  }));
+}
+
+/** What Notary does for one publication, look and read-back included: the limit of any service that keeps nothing. */
+async function postAndReadBack(bare: BareNotary, { gun, version, upload }: ReadyOne): Promise<void> {
+  for (const file of ["2.root.json", `${version}.targets.json`]) await bare.read(gun, file);
+  await bare.post(gun, upload);
+  for (const role of ["targets", "timestamp", "snapshot"]) await bare.read(gun, `${version}.${role}.json`);
+}

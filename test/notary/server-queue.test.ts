@@ -10,7 +10,7 @@ import { layTls } from "../stack/tls.ts";
 import { answer } from "./peer.ts";
 import { absent, files, gun, never, openServer, root, unavailable, until, withPeer } from "./peer-client.ts";
 
-test("uploads and current reads wait for each other, reads by version and keys do not", async (t) => {
+test("one thing is asked at a time, first come first served; whether the server was restarted is asked beside", async (t) => {
   const held: Socket[] = [];
   const { peer, server } = await withPeer(t, {
     onRequest: (socket, request) =>
@@ -22,15 +22,30 @@ test("uploads and current reads wait for each other, reads by version and keys d
   await until(() => held.length === 1);
   const rest = [
     server.readCurrent(gun, root, never).then(note("current")),
+    server.readVersion(gun, root, 1, never).then(note("version")),
+    assert.rejects(server.readServerKey(gun, "timestamp", never), unavailable(/no timestamp key/)).then(note("key")),
     server.readByHash(gun, root, "0".repeat(64), never).then(note("hash")),
   ];
-  await server.readVersion(gun, root, 1, never).then(note("version"));
   await server.generation(never).then(note("generation"));
-  await assert.rejects(server.readServerKey(gun, "timestamp", never), unavailable(/no timestamp key/));
-  assert.equal(peer.requests.length, 4);
+  assert.equal(peer.requests.length, 2);
   held[0]?.write(answer(200, ""));
   await Promise.all([first, ...rest]);
-  assert.deepEqual(order, ["version", "generation", "upload", "current", "hash"]);
+  assert.deepEqual(order, ["generation", "upload", "current", "version", "key", "hash"]);
+});
+
+test("a read by version that is given up lets the next request go at once", async (t) => {
+  const held: Socket[] = [];
+  const { server } = await withPeer(t, {
+    onRequest: (socket, request) =>
+      request.line.includes("/1.root.json") ? void held.push(socket) : void socket.write(answer(200, "")),
+  });
+  const tired = new AbortController();
+  const reading = server.readVersion(gun, root, 1, tired.signal);
+  await until(() => held.length === 1);
+  const next = server.upload(gun, files, never);
+  tired.abort();
+  await assert.rejects(reading, { reason: "CANCELLED" });
+  assert.equal((await next).kind, "ACCEPTED");
 });
 
 test("an upload that is given up while it waits was provably never sent", async (t) => {
