@@ -20,7 +20,7 @@ interface StampedTrust {
   readonly trust: Trust;
 }
 
-/** Keys and roles of all views that are kept; each is about half a kilobyte, and as much again where its answer is kept. */
+/** Roles, keys, paths and labels of all views that are kept: about a kilobyte each, the encoded answer included. */
 const mostWeight = 20_000;
 
 /** A reader that keeps built views and asks the database at each call, in one small statement for all calls, whether they still hold. */
@@ -62,9 +62,10 @@ function readStamped(database: Database, gun: Gun): Promise<StampedTrust> {
   );
 }
 
-function weightOf({ roles, publishedDelegations, desiredDelegations }: Trust): number {
-  const holders = [...roles, ...publishedDelegations, ...desiredDelegations];
-  return holders.reduce((sum, { keys }) => sum + 1 + keys.length, 1);
+function weightOf(trust: Trust): number {
+  const holders = [...trust.roles, ...trust.publishedDelegations, ...trust.desiredDelegations];
+  const own = 1 + trust.releasesPaths.length + Object.keys(trust.labels).length;
+  return holders.reduce((sum, { keys, paths }) => sum + 1 + keys.length + paths.length, own);
 }
 
 /** The trust of one repository, with everything that is known of it. */

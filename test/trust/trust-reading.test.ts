@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import type { Database } from "../../src/database.ts";
 import type { Gun } from "../../src/names.ts";
 import { deleteTrust } from "../../src/trust/delete-trust.ts";
-import { readTrust, type TrustReader } from "../../src/trust/trust-reading.ts";
+import { createTrustReader, readTrust, type TrustReader } from "../../src/trust/trust-reading.ts";
 import { getTrust, type Trust } from "../../src/trust/trust-view.ts";
 import { giveKey, removeFrom, revokeKeyOf, undelegateFrom } from "./acts.ts";
 import {
@@ -76,7 +77,14 @@ test("after every kind of change each replica answers with the view as built ane
       },
     ],
     ["a delegation that ended", () => undelegateFrom(core, gun, "ops", { acceptOrphaned: true })],
-    ["a block", change(gun, "block_reason = 'FOREIGN_CHANGE', block_detail = 'other targets', blocked_at = now()")],
+    [
+      "a block",
+      async () => {
+        // It would find nothing wrong on Notary and end the block.
+        await core.publisher.stop();
+        await change(gun, "block_reason = 'FOREIGN_CHANGE', block_detail = 'other targets', blocked_at = now()")();
+      },
+    ],
     ["a decision while blocked", () => delegateTo(core, gun, "ops", noWait)],
     ["the end of a block", change(gun, "block_reason = null, block_detail = null, blocked_at = null")],
     ["labels and a name", change(gun, `labels = '{"a":"b"}', display_name = 'a "name", and more'`)],
@@ -126,3 +134,50 @@ test("no replica's read misses a change that was answered before it, while other
   over.abort();
   await Promise.all(reading);
 });
+
+/** A database whose first transaction waits to begin, and waits again before what it read is told. */
+function holding(database: Database) {
+  const [asked, begin, read, tell] = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+  if (!(asked && begin && read && tell)) throw new Error("there are four");
+  let isFirst = true;
+  const held: Database = {
+    ...database,
+    transaction: async (work, options) => {
+      if (!isFirst) return await database.transaction(work, options);
+      isFirst = false;
+      asked.resolve();
+      await begin.promise;
+      const result = await database.transaction(work, options);
+      read.resolve();
+      await tell.promise;
+      return result;
+    },
+  };
+  return { held, asked: asked.promise, begin: begin.resolve, read: read.promise, tell: tell.resolve };
+}
+
+for (const [name, back] of [
+  ["changed", "renamed again"],
+  ["changed and changed back", "first"],
+] as const) {
+  test(`a call is not told what another call read before it, where the view ${name} meanwhile`, async () => {
+    const gun = gunOf(`dtr.example.org/reading/held-${back.replaceAll(" ", "-")}`);
+    await initialize(house.core, gun, [], { noWait: true });
+    const rename = (to: string) => change(gun, `display_name = '${to}'`)();
+    await rename("first");
+    const { held, asked, begin, read, tell } = holding(house.database);
+    const reader = createTrustReader(held);
+    const early = readTrust(reader, gun);
+    await asked;
+    await rename("second");
+    begin();
+    await read;
+    await rename(back);
+    const late = readTrust(reader, gun);
+    // The late call has its stamp, and waits for the view, before a later question is answered.
+    await reader.find(gunOf("dtr.example.org/reading/none"));
+    tell();
+    assert.equal((await late).displayName, back);
+    await early;
+  });
+}
