@@ -15,6 +15,7 @@ import { createPublisherMetrics } from "./trust/publisher-metrics.ts";
 import type { PublisherRoom, PublisherSettings } from "./trust/publisher-room.ts";
 import type { TrustRoom } from "./trust/room.ts";
 import { createTeamEffects } from "./trust/team-effects.ts";
+import { createTrustReader } from "./trust/trust-reading.ts";
 
 export interface CoreParts {
   readonly database: Database;
@@ -76,6 +77,7 @@ export function openCore(parts: CoreParts): Core {
       changing,
       notaries,
       guards,
+      reader: createTrustReader(database),
       defaultKeyBackend: defaultBackend.name,
       keyBackends: new Set(backends.map((backend) => backend.name)),
     },

@@ -1,9 +1,10 @@
 import { trace } from "@opentelemetry/api";
-import type { Call } from "../audit/call.ts";
+import type { Authorization, Call } from "../audit/call.ts";
 import { Fault } from "../errors.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { Edge } from "./edge.ts";
 import { type Caller, callerOf } from "./identity.ts";
+import { perObject } from "./per-object.ts";
 import type { Permission } from "./permissions.ts";
 import { decodeRequest, digestOf, presentsPrivateKey } from "./request.ts";
 import type { Asked, Surface } from "./surface.ts";
@@ -33,11 +34,19 @@ export function admit<Request>(
   learn(arrived);
   const request = decodeRequest(rpc.method, surface.request);
   refusePrivateKeys(edge, arrived, request, userAgentOf(surface));
-  const described = { ...arrived, ...wordsOf(request), requestDigest: digestOf(rpc.method, request) };
-  learn(described);
+  const digest = lazily(() => digestOf(rpc.method, request));
+  const described = (authorization: Authorization | undefined): Call => ({
+    ...arrived,
+    ...wordsOf(request),
+    authorization,
+    get requestDigest() {
+      return digest();
+    },
+  });
+  learn(described(undefined));
   const { action, resourceOf } = rpc.permission;
   const authorization = edge.authorizer.decide(caller.id, action, resourceOf(request));
-  const call = { ...described, authorization };
+  const call = described(authorization);
   learn(call);
   if (authorization.decision === "DENY") {
     throw new Fault("NOT_PERMITTED", `No policy permits ${caller.id} to ${action} here; ask an administrator.`, {
@@ -48,9 +57,12 @@ export function admit<Request>(
   return { request, call };
 }
 
+/** A connection keeps the object of its certificate. */
+const callerOnce = perObject(callerOf);
+
 function requireCaller(surface: Surface): Caller {
   const certificate = surface.getAuthContext().sslPeerCertificate;
-  const caller = certificate && callerOf(certificate);
+  const caller = certificate && callerOnce(certificate);
   if (caller === undefined) {
     throw new Fault(
       "UNAUTHENTICATED",
@@ -98,6 +110,12 @@ function refusePrivateKeys(edge: Edge, call: Call, request: unknown, userAgent: 
     "The request holds private key material and was refused; nothing of it was kept. " +
       "Consider that key exposed: make a new one, and send certificates only.",
   );
+}
+
+/** Records and changes want the digest of a request, reads do not. */
+function lazily(make: () => string): () => string {
+  let made: string | undefined;
+  return () => (made ??= make());
 }
 
 /** What every mutation has in its options. What is longer than allowed is cut here and refused by the handler. */

@@ -9,7 +9,7 @@ export interface CallLimit {
   readonly signal: AbortSignal;
   /** The work's outcome, or the reason of the signal if that comes first: work that never ends cannot hang a call. */
   race<T>(work: Promise<T>): Promise<T>;
-  /** Forgets the timer; the call is over. */
+  /** The call is over: nothing aborts it any more. */
   release(): void;
 }
 
@@ -21,9 +21,11 @@ export function limitCall(surface: Surface, standardMs: number, longestMs: numbe
   const controller = new AbortController();
   const expire = () =>
     controller.abort(new Fault("DEADLINE_EXCEEDED", "The deadline passed before the call was done."));
+  let isOver = false;
   const timer = setTimeout(expire, Math.max(0, deadline - now));
-  // The library tells us of a passed deadline and of a client that went away in the same way.
+  // The library tells us of a passed deadline, of a client that went away and of any call's end in the same way.
   surface.on("cancelled", () => {
+    if (isOver) return;
     if (Date.now() >= deadline) expire();
     else controller.abort(new Fault("CANCELLED", "The client cancelled the call."));
   });
@@ -37,6 +39,9 @@ export function limitCall(surface: Surface, standardMs: number, longestMs: numbe
         controller.signal.addEventListener("abort", stop, { once: true });
         work.then(resolve, reject);
       }),
-    release: () => clearTimeout(timer),
+    release: () => {
+      isOver = true;
+      clearTimeout(timer);
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { delegate, undelegate } from "../trust/delegate.ts";
-import { getDelegation, listDelegations } from "../trust/delegation-view.ts";
+import { listDelegations } from "../trust/delegation-list.ts";
+import { getDelegation } from "../trust/delegation-view.ts";
 import { getRollout } from "../trust/rollout-view.ts";
 import type { TrustRoom } from "../trust/room.ts";
 import { asOfNow } from "./as-of-now.ts";
@@ -16,12 +17,18 @@ import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { outcomeToWire, publicationToWire, rolloutToWire } from "./outcome-wire.ts";
 import { listFitting } from "./page.ts";
+import { encodeOnce } from "./per-object.ts";
 import type { ServedService } from "./served-service.ts";
 
 /** Serves imagetrust.v1.DelegationService. */
 export function delegationService(edge: Edge, room: TrustRoom): ServedService {
   const { database } = room.changing;
-  return implement(edge, DelegationServiceService, {
+  const service = {
+    ...DelegationServiceService,
+    listDelegations: encodeOnce(DelegationServiceService.listDelegations),
+    getRollout: encodeOnce(DelegationServiceService.getRollout),
+  };
+  return implement(edge, service, {
     delegate: async (request, call) => {
       const parsed = parseDelegate(request);
       const { outcome } = await delegate(room, call, parsed);
@@ -38,14 +45,14 @@ export function delegationService(edge: Edge, room: TrustRoom): ServedService {
     },
     listDelegations: (request) => {
       const { filter, page } = parseListDelegations(request);
-      return listFitting(DelegationServiceService.listDelegations, page, async (fitting) => {
-        const { items, nextToken } = await listDelegations(database, filter, fitting);
+      return listFitting(service.listDelegations, page, async (fitting) => {
+        const { items, nextToken } = await listDelegations(database, room.reader, filter, fitting);
         return { delegations: items.map(delegationToWire), nextPageToken: nextToken };
       });
     },
     getRollout: (request) => {
       const { query, page } = parseGetRollout(request);
-      return listFitting(DelegationServiceService.getRollout, page, async (fitting) => {
+      return listFitting(service.getRollout, page, async (fitting) => {
         const { rollout, publications } = await getRollout(database, query, fitting);
         return {
           rollout: rolloutToWire(rollout),

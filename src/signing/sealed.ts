@@ -3,10 +3,10 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Database } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { CanonicalKeyId } from "../names.ts";
+import { keepRecent, type Recent } from "../recent.ts";
 import { canonicalKeyIdOf } from "../tuf/key.ts";
 import type { BackendKey, KeyBackend, KeySlot } from "./backend.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
-import { keepRecent, type Recent } from "./recent.ts";
 import { type SealedKey, sealKey, unsealKey } from "./seal.ts";
 import { insertSealedKey, otherKekIds, sealedKeyById, sealedKeyOfSlot, someSealedKey } from "./sealed-key-store.ts";
 

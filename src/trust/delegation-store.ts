@@ -41,27 +41,17 @@ export function currentDelegationsOf(db: Queryable, gun: Gun): Promise<readonly 
   });
 }
 
-/** The decided delegations by GUN and team, ascending, after the pair given; at least one of the filters is not empty. */
+/** The decided delegations to a team by GUN, ascending, after the pair given. */
 export function listDelegationRows(
   db: Queryable,
-  filter: { readonly gun: string; readonly team: string },
+  team: TeamId | "",
   after: { readonly gun: string; readonly team: string },
   limit: number,
 ): Promise<readonly DelegationRow[]> {
-  const conditions = [
-    "d.valid_to is null",
-    "(c.gun, d.team_id) > (:afterGun, :afterTeam)",
-    ...(filter.gun === "" ? [] : ["c.gun = :gun"]),
-    ...(filter.team === "" ? [] : ["d.team_id = :team"]),
-  ];
   return db.rows(
-    `select ${columns} from ${source} where ${conditions.join(" and ")} order by c.gun, d.team_id limit :limit`,
-    {
-      ...filter,
-      afterGun: after.gun,
-      afterTeam: after.team,
-      limit,
-    },
+    `select ${columns} from ${source} where d.valid_to is null and d.team_id = :team and (c.gun, d.team_id) > (:afterGun, :afterTeam)
+     order by c.gun, d.team_id limit :limit`,
+    { team, afterGun: after.gun, afterTeam: after.team, limit },
   );
 }
 

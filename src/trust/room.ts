@@ -1,6 +1,7 @@
 import type { Changing } from "../changes/mutation.ts";
 import type { NotaryServers } from "../notary/directory.ts";
 import type { GuardReader } from "./guard-reading.ts";
+import type { TrustReader } from "./trust-reading.ts";
 
 /** What the use cases on collections and delegations need from the house. */
 export interface TrustRoom {
@@ -10,4 +11,5 @@ export interface TrustRoom {
   readonly defaultKeyBackend: string;
   readonly keyBackends: ReadonlySet<string>;
   readonly guards: GuardReader;
+  readonly reader: TrustReader;
 }

@@ -2,20 +2,18 @@ import { X509Certificate } from "node:crypto";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Publication, RoleVersion } from "../changes/outcome.ts";
 import { type Listing, type Page, type PageRequest, pageOf, readPageToken } from "../changes/page-token.ts";
-import type { KeyRef, TeamRevision } from "../changes/plan.ts";
-import type { Database } from "../database.ts";
+import type { KeyRef } from "../changes/plan.ts";
+import type { Database, Queryable } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { Gun, RoleName, TufKeyId } from "../names.ts";
 import { parseTargets } from "../tuf/envelope.ts";
 import { canonicalKeyIdOf, type TufKey, tufKeyIdOf } from "../tuf/key.ts";
 import { isValidWith } from "../tuf/orphans.ts";
-import type { ChangeSignals } from "./change-signals.ts";
 import {
   type Collection,
   type CollectionFilter,
   type CollectionState,
   findCollection,
-  findCollectionById,
   listCollections,
   stateOf,
 } from "./collection-store.ts";
@@ -76,43 +74,11 @@ export function noSuchTrust(gun: Gun): Fault {
   return new Fault("NOT_FOUND", `There is no trust for ${gun}; call InitializeTrust first.`, { metadata: { gun } });
 }
 
-/** The trust of one repository, with everything that is known of it. */
-export async function getTrust(db: Database, gun: Gun): Promise<Trust> {
+/** The trust of one repository, with everything that is known of it, built anew. */
+export async function getTrust(db: Queryable, gun: Gun): Promise<Trust> {
   const collection = await findCollection(db, gun);
   if (collection === undefined) throw noSuchTrust(gun);
   return await viewTrust(db, collection);
-}
-
-export interface TrustWait {
-  readonly generation: bigint;
-  readonly teamRevisions: readonly TeamRevision[];
-  /** Unix milliseconds. */
-  readonly until: number;
-  readonly signal: AbortSignal;
-}
-
-/** As getTrust, once the generation and the team revisions are live, the collection is blocked, or the time is over. */
-export async function awaitTrust(db: Database, signals: ChangeSignals, gun: Gun, wait: TrustWait): Promise<Trust> {
-  for (;;) {
-    const collection = await findCollection(db, gun);
-    if (collection === undefined) throw noSuchTrust(gun);
-    const left = wait.until - Date.now();
-    const changed = left > 0 ? signals.changed(collection.id, Math.min(left, 500), wait.signal) : undefined;
-    const isThere = await hasReached(db, collection.id, wait);
-    if (isThere || changed === undefined || wait.signal.aborted) return await getTrust(db, gun);
-    await changed;
-  }
-}
-
-async function hasReached(db: Database, id: bigint, wait: TrustWait): Promise<boolean> {
-  const collection = await findCollectionById(db, id);
-  if (collection === undefined || collection.blockReason !== null || collection.state === "DELETED") return true;
-  if (collection.publishedGeneration < wait.generation) return false;
-  if (wait.teamRevisions.length === 0) return true;
-  const rows = await currentDelegations(db, [id]);
-  return wait.teamRevisions.every(({ team, revision }) =>
-    rows.every((row) => row.team !== team || row.publishedRevision >= revision),
-  );
 }
 
 /** Repositories with trust, ascending by GUN; without roles and keys. Deleted ones appear when asked for by state. */
@@ -135,7 +101,7 @@ export async function listTrusts(db: Database, filter: CollectionFilter, page: P
 }
 
 /** How far the newest decision has come. Changes of teams raise no generation, so what the state says of them counts besides. */
-async function newestPublication(db: Database, collection: Collection, state: CollectionState): Promise<Publication> {
+async function newestPublication(db: Queryable, collection: Collection, state: CollectionState): Promise<Publication> {
   const publication = await publicationFor(db, collection, collection.generation);
   const waitsForTeam = state === "PENDING" && publication.state === "PUBLISHED";
   return waitsForTeam ? { ...publication, ...waiting(collection) } : publication;
@@ -163,7 +129,7 @@ function frameOf(collection: Collection, state: CollectionState): Frame {
   };
 }
 
-async function viewTrust(db: Database, collection: Collection): Promise<Trust> {
+async function viewTrust(db: Queryable, collection: Collection): Promise<Trust> {
   const { id, incarnation } = collection;
   const state = await stateOf(db, id);
   const [publication, keys, parts, seen, rows] = await Promise.all([

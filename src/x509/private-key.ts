@@ -59,11 +59,12 @@ function unescaped(text: string): string {
 
 /** Fewer characters than the base64 of the shortest private key structure. */
 const shortestRun = 48;
+const base64Runs = new RegExp(`[A-Za-z0-9+/_-]{${shortestRun},}`, "g");
 
 /** What base64 or hex inside the text may stand for. Words may have grown onto a run, so every alignment is tried. */
 function decoded(text: string): Buffer[] {
   const joined = text.replace(/\s+/g, "");
-  const base64 = joined.match(new RegExp(`[A-Za-z0-9+/_-]{${shortestRun},}`, "g")) ?? [];
+  const base64 = joined.match(base64Runs) ?? [];
   const hex = joined.replaceAll(":", "").match(/[0-9A-Fa-f]{78,}/g) ?? [];
   return [
     ...base64.flatMap((run) => [0, 1, 2, 3].map((from) => Buffer.from(run.slice(from), "base64"))),

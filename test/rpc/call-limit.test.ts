@@ -42,6 +42,15 @@ test("work that fails after the call was answered disturbs nobody", async () => 
   limit.release();
 });
 
+test("a call that is over is not aborted by what the library tells of its end", async () => {
+  const surface = surfaceOf(Date.now() + 60_000);
+  const limit = limitCall(surface, 1_000, 60_000);
+  assert.equal(await limit.race(Promise.resolve("done")), "done");
+  limit.release();
+  surface.emit("cancelled");
+  assert.equal(limit.signal.aborted, false);
+});
+
 test("what the library tells at the deadline is an expiry, not a cancellation", () => {
   const surface = surfaceOf(Date.now() - 1);
   const limit = limitCall(surface, 1_000, 60_000);

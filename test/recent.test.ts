@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { keepRecent } from "../../src/signing/recent.ts";
+import { keepRecent } from "../src/recent.ts";
 
 describe("a bounded map of recent entries", () => {
   it("forgets the entry that was used longest ago, and no other", () => {
@@ -21,5 +21,18 @@ describe("a bounded map of recent entries", () => {
     ] as const)
       recent.set(key, value);
     assert.deepEqual([recent.get("a"), recent.get("b")], [1, 3]);
+  });
+
+  it("holds as much as its limit says by weight, and nothing that is heavier alone", () => {
+    const recent = keepRecent<string, string>(5, (value) => value.length);
+    recent.set("a", "aa");
+    recent.set("b", "bb");
+    recent.set("c", "cc");
+    assert.deepEqual([recent.get("a"), recent.get("b"), recent.get("c")], [undefined, "bb", "cc"]);
+    recent.set("b", "b");
+    recent.set("d", "dd");
+    assert.deepEqual([recent.get("b"), recent.get("c"), recent.get("d")], ["b", "cc", "dd"]);
+    recent.set("e", "eeeeee");
+    assert.deepEqual([recent.get("e"), recent.get("c"), recent.get("d")], [undefined, "cc", "dd"]);
   });
 });
