@@ -89,7 +89,7 @@ function report(what: string, outcome: Outcome): boolean {
 /** Prints the reason and every field fault of a refusal; programs decide by the reason, not by the message. */
 function explain(error: ServiceError): void {
   console.error(`${status[error.code] ?? "error"}: ${error.details || error.message}`);
-  const [trailer] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  const [trailer] = error.metadata.get("grpc-status-details-bin");
   if (!Buffer.isBuffer(trailer)) return;
   for (const { typeUrl, value } of Status.decode(trailer).details) {
     if (typeUrl.endsWith("/google.rpc.ErrorInfo")) console.error(`  reason: ${ErrorInfo.decode(value).reason}`);
