@@ -32,3 +32,13 @@ export function keepRecent<K, V>(limit: number, weigh: (value: V) => number = ()
     },
   };
 }
+
+/**
+ * A copy that shares its memory with nothing. Node cuts small Buffers from blocks of 64 KiB, and one that is kept for long keeps its
+ * whole block: what stays in a cache must be such a copy.
+ */
+export function ownCopy(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

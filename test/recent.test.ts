@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { keepRecent } from "../src/recent.ts";
+import { describe, it, test } from "node:test";
+import { keepRecent, ownCopy } from "../src/recent.ts";
 
 describe("a bounded map of recent entries", () => {
   it("forgets the entry that was used longest ago, and no other", () => {
@@ -35,4 +35,11 @@ describe("a bounded map of recent entries", () => {
     recent.set("e", "eeeeee");
     assert.deepEqual([recent.get("e"), recent.get("c"), recent.get("d")], [undefined, "cc", "dd"]);
   });
+});
+
+test("a copy of one's own keeps no block that others were cut from", () => {
+  const small = Buffer.from("a small buffer");
+  const copy = ownCopy(small);
+  assert.deepEqual(copy, small);
+  assert.equal(copy.buffer.byteLength, copy.length);
 });

@@ -1,3 +1,5 @@
+import { ownCopy } from "../recent.ts";
+
 /** The function with a memory: what it gave for an object it gives again, for as long as the object lives. */
 export function perObject<K extends object, V>(derive: (from: K) => V): (from: K) => V {
   const derived = new WeakMap<K, { readonly value: V }>();
@@ -14,5 +16,8 @@ export function perObject<K extends object, V>(derive: (from: K) => V): (from: K
 export function encodeOnce<Response extends object, Method extends { responseSerialize(response: Response): Buffer }>(
   method: Method & { responseSerialize(response: Response): Buffer },
 ): Method {
-  return { ...method, responseSerialize: perObject((response: Response) => method.responseSerialize(response)) };
+  return {
+    ...method,
+    responseSerialize: perObject((response: Response) => ownCopy(method.responseSerialize(response))),
+  };
 }

@@ -3,7 +3,7 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Database } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { CanonicalKeyId } from "../names.ts";
-import { keepRecent, type Recent } from "../recent.ts";
+import { keepRecent, ownCopy, type Recent } from "../recent.ts";
 import { canonicalKeyIdOf } from "../tuf/key.ts";
 import type { BackendKey, KeyBackend, KeySlot } from "./backend.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
@@ -119,7 +119,7 @@ class Sealed implements SealedBackend {
     const { id, spki, slot } = stored;
     try {
       const privateKey = unsealKey(stored, this.#kek, this.#deployment);
-      const opened: OpenKey = { key: { id, algorithm, spki }, role: slot.role, privateKey };
+      const opened: OpenKey = { key: { id, algorithm, spki: ownCopy(spki) }, role: slot.role, privateKey };
       this.#open.set(id, opened);
       return opened;
     } catch (cause) {

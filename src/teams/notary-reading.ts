@@ -1,5 +1,5 @@
 import type { Call } from "../audit/call.ts";
-import { readingTimeOf } from "../changes/reading-time.ts";
+import { withinReadingTime } from "../changes/reading-time.ts";
 import type { CanonicalKeyId, TeamId } from "../names.ts";
 import type { GuardReading } from "./effects.ts";
 import type { TeamRoom } from "./room.ts";
@@ -15,7 +15,10 @@ const nothingRead: GuardReading = { unreadable: new Map(), isComplete: false };
 /** Reads, outside any transaction, what the guards judge before keys are taken away. */
 export async function readBeforeRemoval(room: TeamRoom, call: Call, teams: readonly TeamId[]): Promise<NotaryReading> {
   if (teams.length === 0) return { teams: new Set(), files: nothingRead };
-  return { teams: new Set(teams), files: await room.effects.refresh(teams, undefined, readingTimeOf(call)) };
+  return {
+    teams: new Set(teams),
+    files: await withinReadingTime(call, (signal) => room.effects.refresh(teams, undefined, signal)),
+  };
 }
 
 /** The same before keys are added: only where a key signed before can it bring old signatures back. */
@@ -26,7 +29,10 @@ export async function readBeforeAddition(
   keys: readonly CanonicalKeyId[],
 ): Promise<NotaryReading> {
   if (teams.length === 0 || keys.length === 0) return { teams: new Set(teams), files: nothingRead };
-  return { teams: new Set(teams), files: await room.effects.refresh(teams, keys, readingTimeOf(call)) };
+  return {
+    teams: new Set(teams),
+    files: await withinReadingTime(call, (signal) => room.effects.refresh(teams, keys, signal)),
+  };
 }
 
 /** The same reading for a key that must go in any case: what could not be read is no obstacle, what was read still is judged. */

@@ -3,7 +3,7 @@ import type { Json, RecordDraft } from "../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { quietPlan } from "../changes/plan.ts";
-import { readingTimeOf } from "../changes/reading-time.ts";
+import { withinReadingTime } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
@@ -43,7 +43,9 @@ export interface Undelegate {
 
 /** Decides that a team may sign a repository, or with which paths. Repeating it changes nothing. */
 export async function delegate(room: TrustRoom, call: Call, request: Delegate): Promise<Changed> {
-  const newest = await room.guards.beforeDelegating(request.gun, request.team, readingTimeOf(call));
+  const newest = await withinReadingTime(call, (signal) =>
+    room.guards.beforeDelegating(request.gun, request.team, signal),
+  );
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     // The team's row is locked before the collection's, and what stands in either is read behind both locks.
     const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request]), lockDecided(tx, request.gun)]);
@@ -76,7 +78,7 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
 
 /** Decides that a team may no longer sign a repository. Repeating it changes nothing. */
 export async function undelegate(room: TrustRoom, call: Call, request: Undelegate): Promise<Changed> {
-  const newest = await room.guards.beforeRemoving(request.gun, readingTimeOf(call));
+  const newest = await withinReadingTime(call, (signal) => room.guards.beforeRemoving(request.gun, signal));
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
     const { collection, rows } = locked;

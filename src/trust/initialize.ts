@@ -4,7 +4,7 @@ import { type Changed, type Decision, makeChange } from "../changes/mutation.ts"
 import type { ChangeOptions } from "../changes/options.ts";
 import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
 import { quietPlan } from "../changes/plan.ts";
-import { readingTimeOf } from "../changes/reading-time.ts";
+import { withinReadingTime } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import { type Gun, rootRole, type TeamId, targetsRole } from "../names.ts";
@@ -48,7 +48,9 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
   const server = room.notaries.serverFor(request.gun, request.notary === "" ? undefined : request.notary);
   const keyBackend = backendOf(room, request);
   requireRoomInReleases(request.teams, request.releasesPaths, (at) => `teams[${at}].paths`);
-  if (!(await isHeld(room, request.gun))) await requireAbsent(room, server.name, request.gun, readingTimeOf(call));
+  if (!(await isHeld(room, request.gun))) {
+    await withinReadingTime(call, (signal) => requireAbsent(room, server.name, request.gun, signal));
+  }
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const granted = await lockGrantedTeams(tx, request.teams);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
