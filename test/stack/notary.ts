@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { startLocalNotary } from "../../scripts/stack/notary.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import type { TestPostgres } from "./postgres.ts";
+import { copyTls } from "./tls.ts";
 
 export { notaryPrograms } from "../../scripts/stack/project.ts";
 
@@ -43,6 +45,7 @@ export async function startNotary(
   options: NotaryOptions = {},
 ): Promise<TestNotary> {
   const directory = options.directory ?? (await makeFolder("notary"));
+  await copyTls(join(directory, "tls"));
   const notary = await startLocalNotary({ ...options, adminUrl: postgres.adminUrl, directory });
   const { url, caFile, databaseUrl, signerDatabaseUrl, server, signer } = notary;
   return {

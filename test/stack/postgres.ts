@@ -43,7 +43,7 @@ export interface TestPostgres {
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const directory = options.directory ?? (await (options.durable ? makeFolder : makeVolatileFolder)("postgres"));
   await layCluster(directory);
-  const settings = { max_connections: "300", ...options.settings };
+  const settings = { max_connections: "300", ...(options.durable ? {} : frugal), ...options.settings };
   const start = (port?: number) =>
     startEmbeddedPostgres({
       directory,
@@ -72,10 +72,22 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   };
 }
 
+/** Without the processes and the memory that a database of minutes has no use for. */
+const frugal = {
+  autovacuum: "off",
+  io_method: "sync",
+  max_logical_replication_workers: "0",
+  max_wal_senders: "0",
+  shared_buffers: "32MB",
+  wal_level: "minimal",
+};
+
 async function createDatabase(server: EmbeddedPostgres, migrated: boolean): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString("hex")}`;
   const template = migrated ? migratedTemplate : "template0";
-  await runStatements(server.adminUrl, [`create database ${name} template ${template} owner imagetrust_owner`]);
+  await runStatements(server.adminUrl, [
+    `create database ${name} template ${template} strategy file_copy owner imagetrust_owner`,
+  ]);
   return {
     ownerUrl: withDatabase(server.ownerUrl, name),
     appUrl: withDatabase(server.appUrl, name),

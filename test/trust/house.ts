@@ -27,7 +27,7 @@ import { initializeTrust } from "../../src/trust/initialize.ts";
 import { everyTag } from "../../src/trust/paths.ts";
 import type { PublisherRoom, PublisherSettings } from "../../src/trust/publisher-room.ts";
 import { startNotary, type TestNotary } from "../stack/notary.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { type Identity, makeIdentity } from "./identity.ts";
 
 export const noOptions: ChangeOptions = {
@@ -81,7 +81,7 @@ export interface ReplicaOptions {
 export function openReplica(options: ReplicaOptions): Replica {
   const now = options.now ?? (() => new Date());
   const log = createLogger(options.logLevel ?? "silent");
-  const database = openDatabase({ url: options.appUrl, connections: options.connections ?? 10 });
+  const database = openDatabase({ url: options.appUrl, connections: options.connections ?? 5 });
   const kek = parseKeyEncryptionKey(options.kek);
   if (!kek.ok) throw new Error(kek.fault);
   const sequencer = createSequencer(database, log, now);
@@ -118,7 +118,7 @@ export function openReplica(options: ReplicaOptions): Replica {
 
 /** A whole house for one test file: real PostgreSQL, real Notary, one running replica. */
 export interface House extends Replica {
-  readonly postgres: TestPostgres;
+  readonly postgres: SharedPostgres;
   readonly notary: TestNotary;
   readonly kek: string;
   readonly appUrl: string;
@@ -127,7 +127,7 @@ export interface House extends Replica {
 }
 
 export async function openHouse(options: Partial<ReplicaOptions> = {}): Promise<House> {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   const notary = await startNotary(postgres).catch(async (error: unknown) => {
     await postgres.stop();
     throw error;

@@ -26,7 +26,7 @@ import { openSealedBackend } from "../../../src/signing/sealed.ts";
 import { registerServers } from "../../../src/trust/due-store.ts";
 import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
-import { startPostgres } from "../../stack/postgres.ts";
+import { borrowPostgres } from "../../stack/shared-postgres.ts";
 import { testSettings } from "../../trust/house.ts";
 import { collectedLog, noMetrics } from "../fixtures.ts";
 import { writeTls } from "../test-server.ts";
@@ -58,11 +58,11 @@ export interface House {
 
 /** `publishing: false` leaves the publisher asleep: what is decided stays pending. GUNs of slow.example.org have a Notary that never answers. */
 export async function openHouse({ publishing }: { readonly publishing: boolean }): Promise<House> {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   const [notary, slow] = await Promise.all([startNotary(postgres), startSilentServer()]);
   const now = (): Date => new Date();
   const { log, lines } = collectedLog();
-  const database = openDatabase({ url: postgres.appUrl, connections: 10 });
+  const database = openDatabase({ url: postgres.appUrl, connections: 5 });
   const sequencer = createSequencer(database, log, now);
   const notaries = openNotaryServers([
     { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
