@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { runStatements, withDatabase } from "../../scripts/stack/statements.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/embedded-postgres.ts";
 import { makeFolder, makeVolatileFolder, removeFolder } from "./folder.ts";
+import { keepFile, keepSecret } from "./kept.ts";
 import { layCluster, migratedTemplate } from "./seed.ts";
 
 export { runStatements } from "../../scripts/stack/statements.ts";
@@ -52,6 +54,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       ...(port === undefined ? {} : { port }),
     });
   let server = await start();
+  for (const url of [server.adminUrl, server.ownerUrl, server.appUrl]) {
+    keepSecret("a database password", new URL(url).password);
+  }
   return {
     ownerUrl: server.ownerUrl,
     appUrl: server.appUrl,
@@ -62,6 +67,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     createDatabase: ({ migrated = true } = {}) => createDatabase(server, migrated),
     stop: async () => {
       await server.stop();
+      keepFile("postgres-log", join(directory, "postgres.log"));
       if (options.directory === undefined) await removeFolder(directory);
     },
     kill: () => killPostgres(server),

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { layTls } from "../../scripts/stack/tls.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
+import { keepSecret } from "./kept.ts";
 
 export { type CertificateFiles, layTls, type NotaryTls } from "../../scripts/stack/tls.ts";
 
@@ -20,7 +21,11 @@ async function makeFiles(): Promise<ReadonlyMap<string, Buffer>> {
   try {
     await layTls(folder);
     const names = await readdir(folder);
-    return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)));
+    const files = new Map(
+      await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+    );
+    for (const [name, content] of files) if (name.endsWith("-key.pem")) keepSecret(`Notary's ${name}`, String(content));
+    return files;
   } finally {
     await removeFolder(folder);
   }

@@ -25,6 +25,8 @@ import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.t
 import { openSealedBackend } from "../../../src/signing/sealed.ts";
 import { registerServers } from "../../../src/trust/due-store.ts";
 import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
+import { keepText } from "../../stack/kept.ts";
+import { keepService } from "../../stack/kept-service.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
 import { borrowPostgres } from "../../stack/shared-postgres.ts";
 import { testSettings } from "../../trust/house.ts";
@@ -68,7 +70,8 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
     { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
     { name: "slow", baseUrl: slow.url, registryHosts: ["slow.example.org"], caFile: notary.caFile },
   ]);
-  const kek = parseKeyEncryptionKey(randomBytes(32).toString("base64"));
+  const kekText = randomBytes(32).toString("base64");
+  const kek = parseKeyEncryptionKey(kekText);
   if (!kek.ok) throw new Error(kek.fault);
   const core = openCore({
     database,
@@ -127,6 +130,8 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
       await sequencer.stop();
       await notaries.close();
       await database.close();
+      await keepService(postgres.ownerUrl, kekText, "test");
+      keepText("edge-log", lines.join(""));
       await Promise.all([slow.stop(), notary.stop()]);
       await postgres.stop();
       const unexpected = lines.filter((line) => line.includes("a call failed unexpectedly"));
