@@ -1,7 +1,7 @@
 import { after, before } from "node:test";
 import { createSequencer, type Sequencer } from "../../src/audit/sequencer.ts";
 import { type Database, openDatabase } from "../../src/database.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { strictLog } from "./samples.ts";
 
 /** One empty log in a database of its own, seen as the role that serves and as the owner. */
@@ -22,9 +22,9 @@ export interface LogDatabase {
 export function logDatabases(): () => Promise<LogDatabase> {
   const databases: Database[] = [];
   const sequencers: Sequencer[] = [];
-  let postgres: TestPostgres | undefined;
+  let postgres: SharedPostgres | undefined;
   before(async () => {
-    postgres = await startPostgres();
+    postgres = await borrowPostgres();
   });
   after(async () => {
     await Promise.all(sequencers.map((sequencer) => sequencer.stop()));

@@ -8,15 +8,15 @@ import { nothingToPublish, type Progress } from "../../src/changes/outcome.ts";
 import { quietPlan } from "../../src/changes/plan.ts";
 import { type Database, openDatabase, type Transaction } from "../../src/database.ts";
 import { Fault } from "../../src/errors.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { makeCall, noOptions } from "../trust/house.ts";
 
-let postgres: TestPostgres;
+let postgres: SharedPostgres;
 let owner: pg.Client;
 let database: Database;
 let followed: Progress["follow"];
 before(async () => {
-  postgres = await startPostgres();
+  postgres = await borrowPostgres();
   database = openDatabase({ url: postgres.appUrl });
   owner = new pg.Client({ connectionString: postgres.ownerUrl });
   await owner.connect();

@@ -12,11 +12,11 @@ import { Trust, TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { createAuthority, type Identity, issueIdentity } from "../../src/x509/authority.ts";
 import { notaryPrograms, startNotary, type TestNotary } from "../stack/notary.ts";
 import { makeNotaryCli, type NotaryCli } from "../stack/notary-cli.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { type FakeService, startFakeService } from "./fake-service.ts";
 
 const gun = "dtr.example.org/dev/nginx";
-let postgres: TestPostgres;
+let postgres: SharedPostgres;
 let notary: TestNotary;
 let owner: NotaryCli;
 let service: FakeService;
@@ -25,7 +25,7 @@ let alice: Identity;
 const cleanups: (() => unknown)[] = [];
 
 before(async () => {
-  postgres = await startPostgres();
+  postgres = await borrowPostgres();
   cleanups.unshift(() => postgres.stop());
   notary = await startNotary(postgres);
   cleanups.unshift(() => notary.stop());

@@ -2,7 +2,7 @@
  * A replica in a process of its own: publishes what is due, says each step it reaches, and at the step it was told dies of kill -9 or
  * falls asleep until it is woken with SIGCONT.
  */
-import { openReplica, type ReplicaOptions } from "../trust/house.ts";
+import { openReplica, type ReplicaOptions } from "../trust/replica.ts";
 
 interface ChildOptions extends ReplicaOptions {
   readonly dieAt?: string;

@@ -3,6 +3,7 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { projectRoot } from "../../scripts/stack/project.ts";
+import { keepText } from "../stack/kept.ts";
 
 /** A program of the quickstart, as a user starts it. */
 export interface Started {
@@ -36,6 +37,7 @@ export function start(program: readonly string[], home: string): Started {
     child.once("error", reject);
     child.once("close", (code) => {
       isOver = true;
+      keepText("quickstart-output", output);
       resolve(code);
     });
   });

@@ -6,13 +6,14 @@ import { type Database, openDatabase } from "../../src/database.ts";
 import { Fault } from "../../src/errors.ts";
 import { migrate, requireSchema } from "../../src/schema.ts";
 import { projectRoot } from "../stack/folder.ts";
-import { runStatements, startPostgres, type TestDatabase, type TestPostgres } from "../stack/postgres.ts";
+import { runStatements, type TestDatabase } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 
-let postgres: TestPostgres;
+let postgres: SharedPostgres;
 const open: Database[] = [];
 
 before(async () => {
-  postgres = await startPostgres();
+  postgres = await borrowPostgres();
 });
 after(async () => {
   for (const database of open) await database.close();

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { keepText } from "../stack/kept.ts";
 
 /** One span as it was exported; ids are hex. */
 export interface ExportedSpan {
@@ -38,6 +39,7 @@ export async function startCollector(): Promise<Collector> {
     bodies,
     spans: () => bodies.flatMap(spansIn),
     close: () => {
+      keepText("spans", Buffer.concat(bodies));
       server.closeAllConnections();
       server.close();
     },

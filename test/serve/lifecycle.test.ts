@@ -11,13 +11,14 @@ import { until } from "../fault/until.ts";
 import { callerOf } from "../rpc/services/client.ts";
 import { initialize, makeTeam } from "../rpc/services/story.ts";
 import { startNotary, type TestNotary } from "../stack/notary.ts";
-import { startPostgres, type TestDatabase, type TestPostgres } from "../stack/postgres.ts";
+import type { TestDatabase } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { healthOf } from "./health-client.ts";
 import { run } from "./process.ts";
 import { notaryNamed, type Service, startService } from "./service.ts";
 
 const gun = "dtr.example.org/dev/nginx";
-let postgres: TestPostgres;
+let postgres: SharedPostgres;
 let database: TestDatabase;
 let notary: TestNotary;
 let proxy: NotaryProxy;
@@ -25,7 +26,7 @@ let service: Service;
 const cleanups: (() => unknown)[] = [];
 
 before(async () => {
-  postgres = await startPostgres();
+  postgres = await borrowPostgres();
   cleanups.unshift(() => postgres.stop());
   database = await postgres.createDatabase();
   notary = await startNotary(postgres);

@@ -9,12 +9,12 @@ import { type Asked, type NotaryProxy, startNotaryProxy } from "../fault/notary-
 import { until } from "../fault/until.ts";
 import { initialize, makeTeam } from "../rpc/services/story.ts";
 import { startNotary } from "../stack/notary.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { type Service, startService } from "./service.ts";
 
 const { initializeTrust, getTrust, deleteTrust } = TrustServiceService;
 const { delegate } = DelegationServiceService;
-let postgres: TestPostgres;
+let postgres: SharedPostgres;
 let owner: Database;
 let proxy: NotaryProxy;
 let nowhere: string;
@@ -22,7 +22,7 @@ let service: Service;
 const cleanups: (() => unknown)[] = [];
 
 before(async () => {
-  postgres = await startPostgres();
+  postgres = await borrowPostgres();
   cleanups.unshift(() => postgres.stop());
   owner = openDatabase({ url: postgres.ownerUrl, connections: 2 });
   cleanups.unshift(() => owner.close());

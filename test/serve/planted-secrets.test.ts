@@ -3,22 +3,18 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
-import pg from "pg";
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { jsonOf } from "../../src/cli/json.ts";
-import { openDatabase } from "../../src/database.ts";
-import type { CanonicalKeyId } from "../../src/names.ts";
-import { parseKeyEncryptionKey } from "../../src/signing/key-encryption-key.ts";
-import { unsealKey } from "../../src/signing/seal.ts";
-import { sealedKeyById } from "../../src/signing/sealed-key-store.ts";
 import { until } from "../fault/until.ts";
 import { type Caller, type Rpc, refusedBy, type Wish } from "../rpc/services/client.ts";
 import { freshCertificate } from "../rpc/services/story.ts";
 import { startNotary, type TestNotary } from "../stack/notary.ts";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../stack/postgres.ts";
+import { rowsOfAllTables } from "../stack/rows.ts";
+import { sealedKeysOf } from "../stack/sealed-keys.ts";
 import { type Collector, startCollector } from "./collector.ts";
 import { run } from "./process.ts";
 import { type Haystack, privateKeySecretOf, type Secret, search, secretOf } from "./secrets.ts";
@@ -161,10 +157,12 @@ async function collect(): Promise<void> {
     privateKeySecretOf("the member's private key", memberKey),
     privateKeySecretOf("the server's TLS key", readFileSync(service.material.tls.keyFile)),
     privateKeySecretOf("the caller's TLS key", service.material.clients.admin.key),
-    ...(await sealedKeys()),
+    ...(await sealedKeysOf(database.ownerUrl, kek.toString("base64"))).map(({ name, key }) =>
+      privateKeySecretOf(name, key),
+    ),
   );
   const metrics = (await service.ask("/metrics")).text;
-  const tables = await rowsOfAllTables();
+  const tables = await rowsOfAllTables(database.ownerUrl);
   assert.equal(await service.stop(), 0);
   const url = new URL(database.appUrl);
   url.password = wrongPassword;
@@ -178,42 +176,6 @@ async function collect(): Promise<void> {
     { name: "the answers", text: answers.join("\n") },
     { name: "what Notary was told", text: JSON.stringify(tap.heard) },
   );
-}
-
-/** The service's own keys as only it can open them. */
-async function sealedKeys(): Promise<readonly Secret[]> {
-  const parsed = parseKeyEncryptionKey(kek.toString("base64"));
-  assert.ok(parsed.ok);
-  const owner = openDatabase({ url: database.ownerUrl, connections: 2 });
-  try {
-    const rows = await owner.rows<{ id: CanonicalKeyId }>("select key_id as id from sealed_keys");
-    const keys = await Promise.all(rows.map(({ id }) => sealedKeyById(owner, id)));
-    return keys.map((key) => {
-      assert.ok(key);
-      return privateKeySecretOf(`the ${key.slot.role} key`, unsealKey(key, parsed.value, "imagetrust"));
-    });
-  } finally {
-    await owner.close();
-  }
-}
-
-async function rowsOfAllTables(): Promise<string> {
-  const owner = new pg.Client({ connectionString: database.ownerUrl });
-  await owner.connect();
-  try {
-    const { rows } = await owner.query<{ name: string }>(
-      `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema')`,
-    );
-    const texts: string[] = [];
-    for (const { name } of rows) {
-      const found = await owner.query<{ row: string }>(`select t::text as row from ${name} t`);
-      texts.push(`${name}:`, ...found.rows.map(({ row }) => row));
-    }
-    return texts.join("\n");
-  } finally {
-    await owner.end();
-  }
 }
 
 test("the run went through what it should: answers, refusals and outages", () => {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { projectRoot } from "../stack/folder.ts";
+import { keepText } from "../stack/kept.ts";
 
 /** `bin/imagetrust` as a child of this process, with which it ends. */
 export interface Imagetrust {
@@ -24,7 +25,10 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
   child.stderr.setEncoding("utf8").on("data", (text: string) => (printed.errors += text));
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", resolve);
+    child.once("close", (code) => {
+      keepText("program-log", printed.output + printed.errors);
+      resolve(code);
+    });
   });
   return {
     output: () => printed.output,

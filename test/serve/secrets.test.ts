@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { indexOf } from "./secret-index.ts";
 import { privateKeySecretOf, search, secretOf } from "./secrets.ts";
 
 type Encoding = (bytes: Buffer) => Buffer;
@@ -21,6 +22,8 @@ for (const [outer, encodeOuter] of Object.entries(encodings)) {
       const within = Buffer.concat([before, encode(secret), behind]);
       const text = encodeOuter(within).toString("latin1");
       assert.deepEqual(search([secretOf("it", secret)], { name: "there", text }), ["it in there"]);
+      const [it, other] = [secretOf("it", secret), secretOf("other", randomBytes(32))];
+      assert.deepEqual(indexOf([other, it]).suspectsIn(text), [it]);
       const without = encodeOuter(Buffer.concat([before, behind])).toString("latin1");
       fc.pre(!Buffer.concat([before, behind]).includes(secret));
       assert.deepEqual(search([secretOf("it", secret)], { name: "there", text: without }), []);
@@ -40,5 +43,9 @@ test("a private key is found in PEM, in DER and as JSON, and its certificate's p
     JSON.stringify(privateKey.export({ type: "pkcs8", format: "pem" })),
   ];
   for (const text of shown) assert.equal(search(secrets, { name: "x", text: String(text) }).length, 1, String(text));
-  assert.deepEqual(search(secrets, { name: "x", text: String(publicKey.export({ type: "spki", format: "pem" })) }), []);
+  const spki = publicKey.export({ type: "spki", format: "der" });
+  for (const before of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(before), spki]).toString("base64");
+    assert.deepEqual(search(secrets, { name: "x", text }), [], `behind ${before} bytes`);
+  }
 });

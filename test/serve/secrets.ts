@@ -20,17 +20,27 @@ export function secretOf(name: string, value: Buffer | string): Secret {
   return { name, forms: [...plain, ...plain.flatMap((form) => encodingsOf(Buffer.from(form, "latin1")))] };
 }
 
-/** A private key: its scalar, and every line of its PEM forms. */
+/** A private key: its scalar, and every line of its PEM forms that holds some of it; the others are its public key's. */
 export function privateKeySecretOf(name: string, key: KeyObject | string | Buffer): Secret {
   const privateKey = key instanceof KeyObject ? key : createPrivateKey(key);
   const scalar = Buffer.from(String(privateKey.export({ format: "jwk" }).d), "base64url");
-  const pems = (["pkcs8", "sec1"] as const).map((type) => String(privateKey.export({ type, format: "pem" })));
-  const lines = pems.flatMap((pem) => pem.split("\n")).filter((line) => line.length >= 40 && !line.startsWith("-----"));
+  const lines = (["pkcs8", "sec1"] as const).flatMap((type) => {
+    const pem = String(privateKey.export({ type, format: "pem" }));
+    const from = privateKey.export({ type, format: "der" }).indexOf(scalar);
+    const holdsSome = (line: number) => line * lineBytes < from + scalar.length && (line + 1) * lineBytes > from;
+    return pem
+      .split("\n")
+      .slice(1)
+      .filter((_, line) => holdsSome(line));
+  });
   return {
     name,
     forms: [secretOf(name, scalar), ...lines.map((line) => secretOf(name, line))].flatMap(({ forms }) => forms),
   };
 }
+
+/** How many bytes a line of PEM holds. */
+const lineBytes = 48;
 
 /** `<secret> in <haystack>` for each secret that stands in it. */
 export function search(secrets: readonly Secret[], { name: where, text }: Haystack): readonly string[] {

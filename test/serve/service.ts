@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { get } from "node:http";
 import { connect as connectTo } from "node:net";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { freePort } from "../../src/free-port.ts";
 import { type Caller, callerOf } from "../rpc/services/client.ts";
 import { makeFolder, removeFolder } from "../stack/folder.ts";
+import { keepSecret } from "../stack/kept.ts";
 import { type ClientPem, layMaterial, type Material } from "./material.ts";
 import { type Imagetrust, start } from "./process.ts";
 
@@ -48,6 +50,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const material = await layMaterial(folder);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const env = { ...settingsOf(options, material), ...listening(port, metricsPort), ...options.env };
+  keepSecret("a key-encryption key", Buffer.from(env.IMAGETRUST_KEY_ENCRYPTION_KEY, "base64"));
+  keepSecret("a service's TLS key", await readFile(material.tls.keyFile, "utf8"));
+  keepSecret("a caller's TLS key", material.clients.admin.key.toString());
   const program = start(["serve"], { ...env, IMAGETRUST_DATA_DIR: join(folder, "data") });
   const ask = (path: string) => pageOf(metricsPort, path);
   const clients: Client[] = [];

@@ -7,7 +7,7 @@ import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts"
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { makeTeam } from "../rpc/services/story.ts";
 import { startNotary } from "../stack/notary.ts";
-import { startPostgres } from "../stack/postgres.ts";
+import { borrowPostgres } from "../stack/shared-postgres.ts";
 import { type Collector, type ExportedSpan, startCollector } from "./collector.ts";
 import { notaryNamed, type Service, startService } from "./service.ts";
 import { startTap, type Tap } from "./tap.ts";
@@ -21,7 +21,7 @@ let service: Service;
 const cleanups: (() => unknown)[] = [];
 
 before(async () => {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   cleanups.unshift(() => postgres.stop());
   const notary = await startNotary(postgres);
   cleanups.unshift(() => notary.stop());

@@ -16,6 +16,7 @@ import { Fault } from "../../src/errors.ts";
 import { launcherFor } from "../../src/unprivileged.ts";
 import { makeFolder, makeVolatileFolder, projectRoot, removeFolder } from "./folder.ts";
 import { killPostgres } from "./postgres.ts";
+import { layCluster } from "./seed.ts";
 
 const isRoot = process.getuid?.() === 0;
 const nobody = { uid: 65_534, gid: 65_534 };
@@ -34,6 +35,13 @@ async function newFolder(make = makeFolder): Promise<string> {
 }
 
 const newVolatileFolder = () => newFolder(makeVolatileFolder);
+
+/** A folder with a cluster that an earlier start made: for tests of what comes after. */
+async function usedFolder(): Promise<string> {
+  const folder = await newVolatileFolder();
+  await layCluster(folder);
+  return folder;
+}
 
 async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres(options);
@@ -122,7 +130,7 @@ test("fsync is on unless durable is false", async () => {
 });
 
 test("a pid file whose pid now belongs to another process of ours does not hinder a start", async () => {
-  const directory = await newVolatileFolder();
+  const directory = await usedFolder();
   const first = await start({ directory, durable: false });
   await killPostgres(first);
   const pidFile = join(directory, "cluster/postmaster.pid");
@@ -146,7 +154,7 @@ after(() => {
 });
 
 test("a directory in use is refused with a fault that says by whom", async () => {
-  const directory = await newVolatileFolder();
+  const directory = await usedFolder();
   const server = await start({ directory, durable: false });
   await assert.rejects(startEmbeddedPostgres({ directory, durable: false }), (error: unknown) => {
     assert.ok(error instanceof Fault);
@@ -158,7 +166,7 @@ test("a directory in use is refused with a fault that says by whom", async () =>
 });
 
 test("the server ends with the process that started it, and the next one starts at once", async () => {
-  const directory = await newVolatileFolder();
+  const directory = await usedFolder();
   const script = `
     import { startEmbeddedPostgres } from ${JSON.stringify(join(projectRoot, "src/embedded-postgres.ts"))};
     console.log((await startEmbeddedPostgres({ directory: process.argv[1], durable: false })).pid);
@@ -175,7 +183,7 @@ test("the server ends with the process that started it, and the next one starts 
 });
 
 test("a Ctrl-C at the service's terminal does not reach its server", async () => {
-  const server = await start({ directory: await newVolatileFolder(), durable: false });
+  const server = await start({ directory: await usedFolder(), durable: false });
   const processGroup = (await readFile(`/proc/${server.pid}/stat`, "utf8")).split(") ")[1]?.split(" ")[2];
   assert.equal(processGroup, String(server.pid));
 });

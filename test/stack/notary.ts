@@ -1,6 +1,10 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { startLocalNotary } from "../../scripts/stack/notary.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
+import { keepFile, keepSecret } from "./kept.ts";
 import type { TestPostgres } from "./postgres.ts";
+import { copyTls } from "./tls.ts";
 
 export { notaryPrograms } from "../../scripts/stack/project.ts";
 
@@ -43,6 +47,7 @@ export async function startNotary(
   options: NotaryOptions = {},
 ): Promise<TestNotary> {
   const directory = options.directory ?? (await makeFolder("notary"));
+  await copyTls(join(directory, "tls"));
   const notary = await startLocalNotary({ ...options, adminUrl: postgres.adminUrl, directory });
   const { url, caFile, databaseUrl, signerDatabaseUrl, server, signer } = notary;
   return {
@@ -67,7 +72,17 @@ export async function startNotary(
     log: async () => `${await signer.log()}\n${await server.log()}`,
     stop: async () => {
       await notary.stop();
+      await keepNotary(directory);
       if (options.directory === undefined) await removeFolder(directory);
     },
   };
+}
+
+/** For the search at the end of a run: what both have logged, and their secrets. */
+async function keepNotary(directory: string): Promise<void> {
+  for (const part of ["server", "signer"]) keepFile(`notary-${part}-log`, join(directory, `${part}.log`));
+  const text = await readFile(join(directory, "settings.json"), "utf8");
+  const { passphrase, password } = JSON.parse(text) as { passphrase: string; password: string };
+  keepSecret("notary-signer's passphrase", passphrase);
+  keepSecret("Notary's database password", password);
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { runStatements, withDatabase } from "../../scripts/stack/statements.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/embedded-postgres.ts";
 import { makeFolder, makeVolatileFolder, removeFolder } from "./folder.ts";
+import { keepFile, keepSecret } from "./kept.ts";
 import { layCluster, migratedTemplate } from "./seed.ts";
 
 export { runStatements } from "../../scripts/stack/statements.ts";
@@ -43,7 +45,7 @@ export interface TestPostgres {
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const directory = options.directory ?? (await (options.durable ? makeFolder : makeVolatileFolder)("postgres"));
   await layCluster(directory);
-  const settings = { max_connections: "300", ...options.settings };
+  const settings = { max_connections: "300", ...(options.durable ? {} : frugal), ...options.settings };
   const start = (port?: number) =>
     startEmbeddedPostgres({
       directory,
@@ -52,6 +54,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       ...(port === undefined ? {} : { port }),
     });
   let server = await start();
+  for (const url of [server.adminUrl, server.ownerUrl, server.appUrl]) {
+    keepSecret("a database password", new URL(url).password);
+  }
   return {
     ownerUrl: server.ownerUrl,
     appUrl: server.appUrl,
@@ -62,6 +67,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     createDatabase: ({ migrated = true } = {}) => createDatabase(server, migrated),
     stop: async () => {
       await server.stop();
+      keepFile("postgres-log", join(directory, "postgres.log"));
       if (options.directory === undefined) await removeFolder(directory);
     },
     kill: () => killPostgres(server),
@@ -72,10 +78,22 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   };
 }
 
+/** Without the processes and the memory that a database of minutes has no use for. */
+const frugal = {
+  autovacuum: "off",
+  io_method: "sync",
+  max_logical_replication_workers: "0",
+  max_wal_senders: "0",
+  shared_buffers: "32MB",
+  wal_level: "minimal",
+};
+
 async function createDatabase(server: EmbeddedPostgres, migrated: boolean): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString("hex")}`;
   const template = migrated ? migratedTemplate : "template0";
-  await runStatements(server.adminUrl, [`create database ${name} template ${template} owner imagetrust_owner`]);
+  await runStatements(server.adminUrl, [
+    `create database ${name} template ${template} strategy file_copy owner imagetrust_owner`,
+  ]);
   return {
     ownerUrl: withDatabase(server.ownerUrl, name),
     appUrl: withDatabase(server.appUrl, name),

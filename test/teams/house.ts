@@ -18,7 +18,7 @@ import { type DisplayName, parseDisplayName } from "../../src/teams/display-name
 import type { Effects, GuardReading, RolloutKind, TeamKeyChange } from "../../src/teams/effects.ts";
 import { type Labels, parseLabels } from "../../src/teams/labels.ts";
 import type { TeamRoom } from "../../src/teams/room.ts";
-import { startPostgres } from "../stack/postgres.ts";
+import { borrowPostgres } from "../stack/shared-postgres.ts";
 
 /** Effects that publish nothing, remember what they were asked, and refuse when told to. */
 export class RememberedEffects implements Effects {
@@ -111,7 +111,7 @@ export interface House {
 }
 
 export async function openHouse(): Promise<House> {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   const database = openDatabase({ url: postgres.appUrl, connections: 12 });
   const owner = openDatabase({ url: postgres.ownerUrl, connections: 2 });
   const effects = new RememberedEffects();

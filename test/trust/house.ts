@@ -1,10 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Call } from "../../src/audit/call.ts";
-import { createSequencer } from "../../src/audit/sequencer.ts";
 import type { ChangeOptions } from "../../src/changes/options.ts";
-import { type Core, openCore } from "../../src/core.ts";
-import { type Database, openDatabase } from "../../src/database.ts";
-import { createLogger } from "../../src/logger.ts";
+import type { Core } from "../../src/core.ts";
 import {
   type Gun,
   type MemberId,
@@ -14,9 +11,6 @@ import {
   parseTeamId,
   type TeamId,
 } from "../../src/names.ts";
-import { openNotaryServers } from "../../src/notary/directory.ts";
-import { parseKeyEncryptionKey } from "../../src/signing/key-encryption-key.ts";
-import { openSealedBackend } from "../../src/signing/sealed.ts";
 import type { DisplayName } from "../../src/teams/display-name.ts";
 import type { Labels } from "../../src/teams/labels.ts";
 import { addMember } from "../../src/teams/memberships.ts";
@@ -25,10 +19,13 @@ import { createTeam } from "../../src/teams/teams.ts";
 import { delegate } from "../../src/trust/delegate.ts";
 import { initializeTrust } from "../../src/trust/initialize.ts";
 import { everyTag } from "../../src/trust/paths.ts";
-import type { PublisherRoom, PublisherSettings } from "../../src/trust/publisher-room.ts";
+import { keepService } from "../stack/kept-service.ts";
 import { startNotary, type TestNotary } from "../stack/notary.ts";
-import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
+import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts";
 import { type Identity, makeIdentity } from "./identity.ts";
+import { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
+
+export { day, openReplica, type Replica, type ReplicaOptions, testSettings } from "./replica.ts";
 
 export const noOptions: ChangeOptions = {
   requestId: "",
@@ -42,83 +39,9 @@ export const noOptions: ChangeOptions = {
   planEtag: "",
 };
 
-export const day = 86_400_000;
-
-export const testSettings: PublisherSettings = {
-  rootLifeMs: 3_650 * day,
-  targetsLifeMs: 180 * day,
-  concurrency: 8,
-  claimMs: 300,
-  leaseMs: 300,
-  rejectAfterMs: 300,
-  patrolMs: 6 * 3_600_000,
-  restartCheckMs: 200,
-  firstBackOffMs: 50,
-  longestBackOffMs: 500,
-};
-
-/** One replica of the service without its edge, on a database and a Notary of its own or shared with others. */
-export interface Replica {
-  readonly core: Core;
-  readonly database: Database;
-  stop(): Promise<void>;
-}
-
-export interface ReplicaOptions {
-  readonly appUrl: string;
-  readonly notary: { readonly url: string; readonly caFile: string };
-  /** A second Notary server, for the repositories of one registry host. */
-  readonly otherNotary?: { readonly url: string; readonly caFile: string; readonly registryHost: string };
-  readonly kek: string;
-  readonly settings?: Partial<PublisherSettings>;
-  readonly atStep?: PublisherRoom["atStep"];
-  readonly now?: () => Date;
-  readonly logLevel?: "silent" | "warn";
-  readonly connections?: number;
-  readonly longestWaitMs?: number;
-}
-
-export function openReplica(options: ReplicaOptions): Replica {
-  const now = options.now ?? (() => new Date());
-  const log = createLogger(options.logLevel ?? "silent");
-  const database = openDatabase({ url: options.appUrl, connections: options.connections ?? 10 });
-  const kek = parseKeyEncryptionKey(options.kek);
-  if (!kek.ok) throw new Error(kek.fault);
-  const sequencer = createSequencer(database, log, now);
-  const { notary, otherNotary: other } = options;
-  const notaries = openNotaryServers([
-    { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
-    ...(other === undefined
-      ? []
-      : [{ name: "other", baseUrl: other.url, registryHosts: [other.registryHost], caFile: other.caFile }]),
-  ]);
-  const core = openCore({
-    database,
-    sequencer,
-    notaries,
-    backends: [openSealedBackend(database, kek.value, "test")],
-    publisher: { ...testSettings, ...options.settings },
-    longestWaitMs: options.longestWaitMs ?? 20_000,
-    log,
-    now,
-    ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
-  });
-  sequencer.start();
-  return {
-    core,
-    database,
-    stop: async () => {
-      await core.publisher.stop();
-      await sequencer.stop();
-      await notaries.close();
-      await database.close();
-    },
-  };
-}
-
 /** A whole house for one test file: real PostgreSQL, real Notary, one running replica. */
 export interface House extends Replica {
-  readonly postgres: TestPostgres;
+  readonly postgres: SharedPostgres;
   readonly notary: TestNotary;
   readonly kek: string;
   readonly appUrl: string;
@@ -127,7 +50,7 @@ export interface House extends Replica {
 }
 
 export async function openHouse(options: Partial<ReplicaOptions> = {}): Promise<House> {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   const notary = await startNotary(postgres).catch(async (error: unknown) => {
     await postgres.stop();
     throw error;
@@ -145,6 +68,7 @@ export async function openHouse(options: Partial<ReplicaOptions> = {}): Promise<
     another: (more) => openReplica({ ...base, ...options, ...more }),
     stop: async () => {
       await replica.stop();
+      await keepService(postgres.ownerUrl, kek, "test");
       await notary.stop();
       await postgres.stop();
     },

@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import { generateKeyPairSync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
+import { keepSecret } from "../stack/kept.ts";
 
 /** What a member's client bundle holds: a private key, which never leaves the member, and its certificate. */
 export interface Identity {
@@ -39,8 +40,10 @@ export async function makeIdentity(name: string, life: { notBefore?: Date; notAf
     },
     webcrypto as unknown as Parameters<typeof x509.X509CertificateGenerator.createSelfSigned>[1],
   );
+  const privateKeyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  keepSecret("a member's key", privateKeyPem);
   return {
-    privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    privateKeyPem,
     certificatePem: certificate.toString("pem"),
   };
 }

@@ -25,8 +25,10 @@ import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.t
 import { openSealedBackend } from "../../../src/signing/sealed.ts";
 import { registerServers } from "../../../src/trust/due-store.ts";
 import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
+import { keepText } from "../../stack/kept.ts";
+import { keepService } from "../../stack/kept-service.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
-import { startPostgres } from "../../stack/postgres.ts";
+import { borrowPostgres } from "../../stack/shared-postgres.ts";
 import { testSettings } from "../../trust/house.ts";
 import { collectedLog, noMetrics } from "../fixtures.ts";
 import { writeTls } from "../test-server.ts";
@@ -58,17 +60,18 @@ export interface House {
 
 /** `publishing: false` leaves the publisher asleep: what is decided stays pending. GUNs of slow.example.org have a Notary that never answers. */
 export async function openHouse({ publishing }: { readonly publishing: boolean }): Promise<House> {
-  const postgres = await startPostgres();
+  const postgres = await borrowPostgres();
   const [notary, slow] = await Promise.all([startNotary(postgres), startSilentServer()]);
   const now = (): Date => new Date();
   const { log, lines } = collectedLog();
-  const database = openDatabase({ url: postgres.appUrl, connections: 10 });
+  const database = openDatabase({ url: postgres.appUrl, connections: 5 });
   const sequencer = createSequencer(database, log, now);
   const notaries = openNotaryServers([
     { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
     { name: "slow", baseUrl: slow.url, registryHosts: ["slow.example.org"], caFile: notary.caFile },
   ]);
-  const kek = parseKeyEncryptionKey(randomBytes(32).toString("base64"));
+  const kekText = randomBytes(32).toString("base64");
+  const kek = parseKeyEncryptionKey(kekText);
   if (!kek.ok) throw new Error(kek.fault);
   const core = openCore({
     database,
@@ -127,6 +130,8 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
       await sequencer.stop();
       await notaries.close();
       await database.close();
+      await keepService(postgres.ownerUrl, kekText, "test");
+      keepText("edge-log", lines.join(""));
       await Promise.all([slow.stop(), notary.stop()]);
       await postgres.stop();
       const unexpected = lines.filter((line) => line.includes("a call failed unexpectedly"));
