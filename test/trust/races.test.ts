@@ -22,7 +22,7 @@ const joiner = "joiner";
 let house: House;
 const gate = createGate();
 before(async () => {
-  house = await openHouse({ atStep: gate.atStep, connections: 10 });
+  house = await openHouse({ atStep: gate.atStep });
 });
 after(() => house.stop());
 

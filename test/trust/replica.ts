@@ -39,14 +39,13 @@ export interface ReplicaOptions {
   readonly atStep?: PublisherRoom["atStep"];
   readonly now?: () => Date;
   readonly logLevel?: "silent" | "warn";
-  readonly connections?: number;
   readonly longestWaitMs?: number;
 }
 
 export function openReplica(options: ReplicaOptions): Replica {
   const now = options.now ?? (() => new Date());
   const log = openLog(options.logLevel ?? "silent");
-  const database = openDatabase({ url: options.appUrl, connections: options.connections ?? 5 });
+  const database = openDatabase({ url: options.appUrl });
   const kek = parseKeyEncryptionKey(options.kek);
   if (!kek.ok) throw new Error(kek.fault);
   const sequencer = createSequencer(database, log, now);

@@ -64,7 +64,7 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
   const [notary, slow] = await Promise.all([startNotary(postgres), startSilentServer()]);
   const now = (): Date => new Date();
   const { log, lines } = collectedLog();
-  const database = openDatabase({ url: postgres.appUrl, connections: 5 });
+  const database = openDatabase({ url: postgres.appUrl });
   const sequencer = createSequencer(database, log, now);
   const notaries = openNotaryServers([
     { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
