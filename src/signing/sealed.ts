@@ -34,7 +34,7 @@ export function openSealedBackend(
   deployment: string,
   options: SealedOptions = {},
 ): SealedBackend {
-  return new Sealed(database, kek, deployment, options.openKeys ?? 2_000);
+  return new Sealed(database, kek, deployment, options.openKeys ?? 500);
 }
 
 interface OpenKey {

@@ -103,7 +103,7 @@ export function publicKeyOf(key: TufKey): KeyObject | undefined {
 
 const keyIds = new WeakMap<TufKey, TufKeyId>();
 const publicKeys = new Map<TufKeyId, KeyObject>();
-const maxPublicKeys = 2_048;
+const maxPublicKeys = 512;
 
 /** Base64 and key types need no escaping, so the canonical form is a template. */
 function keyJson(key: TufKey): string {
