@@ -122,7 +122,7 @@ export function parseRevokeCertificate(request: RevokeCertificateRequest): Chang
   return readFields((read) => {
     const reason = read("revocation_reason", parseEnum(RevocationReason, request.revocationReason));
     const options = readOptions(read, request.options);
-    read("options.reason", parseExplanation(reason, options.reason));
+    read("options.reason", parseExplanation(reason, request.options?.reason ?? ""));
     return { certificate: read("certificate", parseCertificateId(request.certificate)), reason, options };
   });
 }

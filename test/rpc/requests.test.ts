@@ -197,6 +197,13 @@ describe("any request is read, or refused by naming its fields as the proto spel
   }
 });
 
+test("words of a compromise that cannot be shown are one fault and no more", () => {
+  const request = TeamServiceService.revokeCertificate.requestDeserialize(
+    Buffer.from([16, 3, 122, 5, 26, 3, 226, 128, 174]),
+  );
+  assert.throws(() => parseRevokeCertificate(request), { reason: "INVALID_FIELD" });
+});
+
 test("every RPC of the API is tried here", () => {
   const services = [TrustServiceService, TeamServiceService, DelegationServiceService, AuditServiceService];
   const methods = services.flatMap((service) => Object.values(service).map(({ path }) => path.split("/").at(-1)));
