@@ -54,6 +54,8 @@ export const kindOfReason = {
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   CANCELLED: "CANCELLED",
   INTERNAL: "INTERNAL",
+  ROLLOUT_NOT_CANCELLABLE: "FAILED_PRECONDITION",
+  SAME_KEY: "FAILED_PRECONDITION",
 } as const satisfies Record<string, ErrorKind>;
 
 /** A reason from imagetrust.v1.ErrorReason, without its prefix. */

@@ -14,6 +14,9 @@ export type TufKeyId = Branded<"TufKeyId">;
 /** Hex SHA-256 of the bare public key's canonical JSON (Notary's canonical key id); equals the TUF id for keys that are no certificate. */
 export type CanonicalKeyId = Branded<"CanonicalKeyId">;
 
+/** The name of a signed tag, such as `1.0`. */
+export type TagName = Branded<"TagName">;
+
 /** What parsing untrusted text gives: the value, or a sentence that says what is wrong and what would be right. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: string };
 
@@ -80,6 +83,17 @@ export function parseMemberId(text: string): Parsed<MemberId> {
 export function parseKeyId(text: string): Parsed<CanonicalKeyId> {
   if (!/^[0-9a-f]{64}$/.test(text)) return no("must be 64 lower-case hex digits");
   return ok<CanonicalKeyId>(text);
+}
+
+/**
+ * Parses the name of a signed tag. Members write these names, and the notary CLI takes any text: what cannot be stored and shown
+ * is refused, which all tags that registries know (at most 128 of `[A-Za-z0-9_.-]`) are far from.
+ */
+export function parseTagName(text: string): Parsed<TagName> {
+  if (text === "") return no("must not be empty");
+  if (Buffer.byteLength(text) > 255) return no("must be at most 255 bytes");
+  if (!text.isWellFormed() || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)) return no("must not contain control characters");
+  return ok<TagName>(text);
 }
 
 /** The delegation role of a team: `targets/<team>`. */

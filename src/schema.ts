@@ -1,5 +1,8 @@
 import createKnex, { type Knex } from "knex";
 import * as foundation from "../migrations/0001_foundation.ts";
+import * as signatures from "../migrations/0002_signatures.ts";
+import * as rollouts from "../migrations/0003_rollouts.ts";
+import * as expiry from "../migrations/0004_expiry.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./errors.ts";
 
@@ -10,7 +13,12 @@ interface Migration {
 }
 
 /** Append only: names and order are recorded in every database there is. */
-const migrations: readonly Migration[] = [{ name: "0001_foundation", ...foundation }];
+const migrations: readonly Migration[] = [
+  { name: "0001_foundation", ...foundation },
+  { name: "0002_signatures", ...signatures },
+  { name: "0003_rollouts", ...rollouts },
+  { name: "0004_expiry", ...expiry },
+];
 
 const bookkeeping = "schema_migrations";
 

@@ -16,10 +16,12 @@ import { auditService } from "./rpc/audit-service.ts";
 import { openPolicyDirectory } from "./rpc/authorize.ts";
 import { delegationService } from "./rpc/delegation-service.ts";
 import type { Edge } from "./rpc/edge.ts";
+import { expiryService } from "./rpc/expiry-service.ts";
 import { createHealth } from "./rpc/health.ts";
 import { startProbing } from "./rpc/health-probe.ts";
 import { createRpcMetrics } from "./rpc/metrics.ts";
 import { startServer } from "./rpc/server.ts";
+import { signatureService } from "./rpc/signature-service.ts";
 import { teamService } from "./rpc/team-service.ts";
 import { openCertificates } from "./rpc/tls.ts";
 import { trustService } from "./rpc/trust-service.ts";
@@ -35,6 +37,7 @@ export interface ServeSignals {
 }
 
 const day = 86_400_000;
+const readingServices = /(?:Audit|Expiry|Signature)Service$/;
 const descriptorsFile = new URL("../gen/imagetrust.v1.binpb", import.meta.url);
 const packageFile = new URL("../package.json", import.meta.url);
 const now = (): Date => new Date();
@@ -92,8 +95,10 @@ export async function serve(
     metrics,
   );
   const refusals = createRefusals(database, log, now);
+  const draining = new AbortController();
   const edge: Edge = {
     authorizer: policies,
+    draining: draining.signal,
     metrics,
     log,
     recordRefusal: (call, fault) => refusals.record(call, fault, now()),
@@ -102,12 +107,16 @@ export async function serve(
   const services = [
     trustService(edge, { room: core.trust, signals: core.signals, notaryUrls }),
     teamService(edge, core.teams),
-    delegationService(edge, core.trust),
+    delegationService(edge, core.trust, core.signals),
+    signatureService(edge, { tags: core.signedTags, watching: core.watching, closing: draining.signal }),
+    expiryService(edge, database),
     auditService(edge, { database, sequencer, now }),
   ];
-  const health = createHealth(services.map(({ name }) => ({ name, changes: !name.endsWith("AuditService") })));
+  const health = createHealth(services.map(({ name }) => ({ name, changes: !readingServices.test(name) })));
   sequencer.start();
   await core.publisher.start();
+  core.follower.start();
+  core.expiryWatch.start();
   const probing = await startProbing(health, { database: probeOf(database), signing: () => sealed.check() }, log);
   const server = await startServer({
     listen: config.listen,
@@ -117,6 +126,7 @@ export async function serve(
     descriptors: await readFile(descriptorsFile),
     metrics,
     log,
+    onDrain: () => draining.abort(),
   });
   // Not before the port is open.
   readiness.isReady = () => health.isServing;
@@ -130,7 +140,8 @@ export async function serve(
   log.info({ reason }, "stopping");
   await server.drain({ healthWaitMs: config.healthWaitMs, graceMs: config.drainGraceMs });
   probing.stop();
-  await core.publisher.stop();
+  await core.follower.stop();
+  await Promise.all([core.publisher.stop(), core.expiryWatch.stop()]);
   await refusals.flush(now()).catch((error: unknown) => log.error({ err: error }, "refusals were not recorded"));
   await sequencer.stop();
   policies.close();

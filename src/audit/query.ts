@@ -77,14 +77,14 @@ async function readPage(
   filter: RecordFilter,
   before: bigint | undefined,
   limit: number,
-): Promise<readonly Row[]> {
+): Promise<readonly StoredRow[]> {
   const range = await rangeOf(tx, filter, before);
   if (range === undefined) return [];
   const { conditions, bindings } = conditionsOf(filter);
   // One team may have millions of records and another two: the plan must fit the values, not their average.
   await tx.run("set local plan_cache_mode = force_custom_plan");
-  return tx.rows<Row>(
-    `select ${columns} from ${sourceOf(filter)}
+  return tx.rows<StoredRow>(
+    `select ${storedColumns} from ${sourceOf(filter)}
      where ${[...boundsOf(filter), ...conditions].join(" and ")} order by e.idx desc limit :limit`,
     { ...bindings, ...range, limit },
   );
@@ -96,11 +96,12 @@ export async function getRecord(
   id: { readonly index: bigint } | { readonly eventId: string },
 ): Promise<StoredRecord | undefined> {
   const condition = "index" in id ? "e.idx = :index" : "e.event_id = :eventId";
-  const row = await db.row<Row>(`select ${columns} from audit.entry e where ${condition}`, { ...id });
+  const row = await db.row<StoredRow>(`select ${storedColumns} from audit.entry e where ${condition}`, { ...id });
   return row === undefined ? undefined : storedRecordOf(row);
 }
 
-interface Row {
+/** An entry as it is read from the table, by `storedColumns`. */
+export interface StoredRow {
   readonly idx: bigint;
   readonly event_id: string;
   readonly subject_type: Subject["type"];
@@ -111,9 +112,10 @@ interface Row {
   readonly leaf: Buffer;
 }
 
-const columns = "e.idx, e.event_id, e.subject_type, e.subject_id, e.subject_seq, e.occurred_at, e.sequenced_at, e.leaf";
+export const storedColumns =
+  "e.idx, e.event_id, e.subject_type, e.subject_id, e.subject_seq, e.occurred_at, e.sequenced_at, e.leaf";
 
-function storedRecordOf(row: Row): StoredRecord {
+export function storedRecordOf(row: StoredRow): StoredRecord {
   const { record } = JSON.parse(row.leaf.toString()) as { record: AuditRecord };
   return {
     index: row.idx,

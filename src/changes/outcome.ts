@@ -2,7 +2,14 @@ import type { Gun, RoleName } from "../names.ts";
 import type { Plan, TeamRevision } from "./plan.ts";
 
 /** How far a change has come on Notary; see imagetrust.v1.PublicationState. */
-export type PublicationState = "PENDING" | "PUBLISHED" | "BLOCKED" | "SUPERSEDED" | "UNCHANGED" | "CANCELLED";
+export type PublicationState =
+  | "PENDING"
+  | "PUBLISHED"
+  | "BLOCKED"
+  | "SUPERSEDED"
+  | "UNCHANGED"
+  | "CANCELLED"
+  | "REFUSED";
 export type PendingReason = "" | "QUEUED" | "BACK_OFF" | "NOTARY_UNREACHABLE" | "SIGNING_UNAVAILABLE";
 export type BlockReason =
   | "ROLLBACK"
@@ -60,6 +67,8 @@ export interface Rollout {
   readonly superseded: number;
   readonly unchanged: number;
   readonly cancelled: number;
+  readonly refused: number;
+  readonly cancelledAt: Date | undefined;
 }
 
 /** The answer to every mutation: what was decided, and how far it has come. */

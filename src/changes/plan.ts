@@ -32,7 +32,9 @@ export type WarningCode =
   | "CERTIFICATE_EXPIRES_SOON"
   | "SIGNATURES_ORPHANED"
   | "SIGNATURES_REVIVED"
-  | "TEAM_WITHOUT_SIGNER";
+  | "TEAM_WITHOUT_SIGNER"
+  | "SIGNATURES_TO_REVIEW"
+  | "SIGNATURES_UNKNOWN";
 
 export interface PlanWarning {
   readonly code: WarningCode;

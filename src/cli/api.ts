@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { UsageError } from "./exit-code.ts";
 import { Refusal } from "./refusal.ts";
 import type { Settings } from "./settings.ts";
@@ -15,6 +15,16 @@ export interface Method<Request, Response> {
 export interface Api {
   /** Calls once. Throws Refusal for anything but OK; `deadline` is in Unix milliseconds. */
   call<Request, Response>(method: Method<Request, Response>, request: Request, deadline: number): Promise<Response>;
+  /**
+   * The messages of one stream. Throws Refusal for anything but OK. With no end to `deadline` the service sets one; the signal ends
+   * the stream.
+   */
+  stream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    deadline: number,
+    signal: AbortSignal,
+  ): AsyncIterable<Response>;
   close(): void;
 }
 
@@ -41,6 +51,28 @@ export function openApi(settings: Settings): Api {
           },
         );
       }),
+    stream: async function* (method, request, deadline, signal) {
+      const { path, requestSerialize, responseDeserialize } = method;
+      const options = Number.isFinite(deadline) ? { deadline } : {};
+      const stream = client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        options,
+      );
+      const cancel = (): void => stream.cancel();
+      signal.addEventListener("abort", cancel, { once: true });
+      try {
+        for await (const message of stream) yield message;
+      } catch (error) {
+        throw new Refusal(error as ServiceError);
+      } finally {
+        signal.removeEventListener("abort", cancel);
+        stream.cancel();
+      }
+    },
     close: () => client.close(),
   };
 }

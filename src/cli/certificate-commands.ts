@@ -11,6 +11,7 @@ import { certificatesText } from "./team-text.ts";
 export function addCertificateCommands(program: Command, perform: Perform): void {
   const certificate = program.command("certificate").description("members' public certificates");
   addAdd(certificate, perform);
+  addReplace(certificate, perform);
   addRevoke(certificate, perform);
   addList(certificate, perform);
 }
@@ -34,15 +35,32 @@ function addAdd(certificate: Command, perform: Perform): void {
   );
 }
 
+function addReplace(certificate: Command, perform: Perform): void {
+  const replace = certificate
+    .command("replace <certificate> [file]")
+    .description(
+      "put another certificate's key in the place of this one's, which is revoked for ever: a PEM file, `-`, or a bundle",
+    )
+    .option("--bundle <zip>", "a UCP client bundle; its key.pem is neither read nor sent", "");
+  addChangeFlags(replace, ["etag", "orphaned", "revived"]).action((id: string, file: string | undefined) =>
+    perform(replace, async (session) => {
+      const source = { file, bundle: replace.opts<{ bundle: string }>().bundle };
+      const certificatePem = await readCertificate(session.terminal, source);
+      return change(session, replace, {
+        method: TeamServiceService.replaceCertificate,
+        request: (options) => ({ certificate: id, certificatePem, options }),
+        made: ({ certificate, replaced }) => certificatesText([...(certificate ? [certificate] : []), ...replaced], ""),
+        publishes: false,
+      });
+    }),
+  );
+}
+
 function addRevoke(certificate: Command, perform: Perform): void {
   const revoke = certificate
     .command("revoke <certificate>")
     .description("revoke a certificate's key, with every certificate of it, for ever")
-    .addOption(
-      new Option("--because <why>", "superseded, left or compromised")
-        .argParser((text) => parseEnum(RevocationReason, text))
-        .makeOptionMandatory(),
-    );
+    .addOption(becauseOption());
   addChangeFlags(revoke, ["etag", "orphaned", "withoutSigner"]).action((id: string) =>
     perform(revoke, (session) =>
       change(session, revoke, {
@@ -57,6 +75,13 @@ function addRevoke(certificate: Command, perform: Perform): void {
       }),
     ),
   );
+}
+
+/** Why something is revoked; whatever else is to be said goes into --reason. */
+export function becauseOption(): Option {
+  return new Option("--because <why>", "superseded, left or compromised; the last must be explained with --reason")
+    .argParser((text) => parseEnum(RevocationReason, text))
+    .makeOptionMandatory();
 }
 
 function addList(certificate: Command, perform: Perform): void {

@@ -55,8 +55,17 @@ export interface Change<Request, Response> {
 export async function change<Request, Response extends { readonly outcome: Outcome | undefined }>(
   session: Session,
   command: Command,
-  { method, request, made, publishes }: Change<Request, Response>,
+  asked: Change<Request, Response>,
 ): Promise<ExitCode> {
+  return (await decideAndShow(session, command, asked)).code;
+}
+
+/** As `change`, and answers what was told. */
+export async function decideAndShow<Request, Response extends { readonly outcome: Outcome | undefined }>(
+  session: Session,
+  command: Command,
+  { method, request, made, publishes }: Change<Request, Response>,
+): Promise<{ readonly response: Response; readonly code: ExitCode }> {
   const options = changeOptionsOf(session, command);
   const decided = await decide(session, method, request(options), options.requestId);
   const settled = await settle(session, method, request(options), decided);
@@ -65,7 +74,8 @@ export async function change<Request, Response extends { readonly outcome: Outco
     const opening = options.validateOnly ? "" : made(response);
     return opening + (outcome === undefined ? "" : outcomeText(session.terminal, outcome, publishes));
   });
-  return outcome === undefined || options.validateOnly ? exitCode.live : exitCodeOf(outcome.state);
+  const code = outcome === undefined || options.validateOnly ? exitCode.live : exitCodeOf(outcome.state);
+  return { response: settled, code };
 }
 
 function changeOptionsOf({ settings }: Session, command: Command): ChangeOptions {

@@ -12,6 +12,7 @@ import {
   RolloutKind,
   WarningCode,
 } from "../../gen/imagetrust/v1/change.ts";
+import { SignatureState } from "../../gen/imagetrust/v1/signature.ts";
 import { CertificateState, MemberKind, RevocationReason } from "../../gen/imagetrust/v1/team.ts";
 import { CollectionState } from "../../gen/imagetrust/v1/trust.ts";
 
@@ -23,6 +24,7 @@ const enumFields: readonly (readonly [field: string, beside: string, names: Name
   ["state", "validatedOnly", PublicationState],
   ["state", "excludeFromReleases", PublicationState],
   ["state", "rootPin", CollectionState],
+  ["state", "introducedBy", SignatureState],
   ["state", "notAfter", CertificateState],
   ["pendingReason", "state", PendingReason],
   ["blockReason", "state", BlockReason],
@@ -43,6 +45,11 @@ const enumFields: readonly (readonly [field: string, beside: string, names: Name
  */
 export function jsonOf(response: unknown): string {
   return `${JSON.stringify(response, replace, 2)}\n`;
+}
+
+/** The same on one line, for answers that come one after another. */
+export function jsonLineOf(response: unknown): string {
+  return `${JSON.stringify(response, replace)}\n`;
 }
 
 /** The name of an enum value without its prefix; an unknown number stays a number. */

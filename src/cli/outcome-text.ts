@@ -116,6 +116,8 @@ function closing(terminal: Terminal, outcome: Outcome, publishes: boolean): stri
       return `${coloured(terminal, "red", "BLOCKED")}: kept, but a collection needs attention before it can be live.\n`;
     case PublicationState.SUPERSEDED:
       return `${coloured(terminal, "yellow", "SUPERSEDED")}: a later change undid this one before it was live.\n`;
+    case PublicationState.REFUSED:
+      return `${coloured(terminal, "red", "REFUSED")}: not for every collection; the rollout says why.\n`;
     case PublicationState.CANCELLED:
       return `${coloured(terminal, "yellow", "CANCELLED")}: stopped before it was live.\n`;
     default:
@@ -124,7 +126,7 @@ function closing(terminal: Terminal, outcome: Outcome, publishes: boolean): stri
 }
 
 function follow(outcome: Outcome): string {
-  if (outcome.rollout !== undefined) return `Wait for it: imagetrust rollout wait ${printable(outcome.rollout.id)}`;
+  if (outcome.rollout !== undefined) return `Wait for it: imagetrust rollout watch ${printable(outcome.rollout.id)}`;
   const gun = outcome.publications[0]?.gun;
   return gun === undefined ? "" : `Wait for it: imagetrust trust wait ${printable(gun)}`;
 }

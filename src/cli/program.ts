@@ -1,17 +1,21 @@
 import { Command, CommanderError, Help } from "commander";
 import { openApi, version } from "./api.ts";
 import { addAuditCommands } from "./audit-commands.ts";
+import { addBatchCommand } from "./batch-command.ts";
 import { addCertificateCommands } from "./certificate-commands.ts";
 import { addDelegationCommands } from "./delegation-commands.ts";
 import { type ExitCode, exitCode } from "./exit-code.ts";
+import { addExpiringCommand } from "./expiring-command.ts";
 import { addMemberSetup } from "./member-setup-command.ts";
 import { reportError } from "./refusal.ts";
 import { addRolloutCommands } from "./rollout-commands.ts";
 import type { Perform } from "./session.ts";
 import { addSettings, settingsOf } from "./settings.ts";
+import { addSignatureCommands } from "./signature-commands.ts";
 import { addTeamCommands } from "./team-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTrustCommands } from "./trust-commands.ts";
+import { addWatch } from "./watch-command.ts";
 
 const afterword = `
 \`imagetrust serve\` and \`migrate\` run the service itself; each has a --help of its own.
@@ -65,7 +69,11 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
   addMemberSetup(member, perform);
   addCertificateCommands(program, perform);
   addDelegationCommands(program, perform);
+  addBatchCommand(program, perform);
   addRolloutCommands(program, perform);
+  addExpiringCommand(program, perform);
+  addSignatureCommands(program, perform);
+  addWatch(program, perform);
   addAuditCommands(program, perform);
   return program;
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { MemberKind, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
+import { MemberKind, type RevocationReason, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
+import { becauseOption } from "./certificate-commands.ts";
 import { addChangeFlags, change } from "./change.ts";
 import { addPageFlags, list } from "./lists.ts";
 import { collectLabel } from "./option-values.ts";
@@ -108,6 +109,25 @@ function addMemberChanges(member: Command, perform: Perform): void {
       change(session, remove, {
         method: TeamServiceService.removeMember,
         request: (options) => ({ team, member: id, options }),
+        made: () => "",
+        publishes: false,
+      }),
+    ),
+  );
+
+  const revoke = member
+    .command("revoke <member>")
+    .description("take a member out of every team and revoke all of its keys, for ever")
+    .addOption(becauseOption());
+  addChangeFlags(revoke, ["etag", "orphaned", "withoutSigner"]).action((id: string) =>
+    perform(revoke, (session) =>
+      change(session, revoke, {
+        method: TeamServiceService.revokeMember,
+        request: (options) => ({
+          member: id,
+          revocationReason: revoke.opts<{ because: RevocationReason }>().because,
+          options,
+        }),
         made: () => "",
         publishes: false,
       }),

@@ -6,8 +6,12 @@ export interface Terminal {
   err(text: string): void;
   /** Whether `out` may use colour. */
   readonly colour: boolean;
+  /** Whether `out` is a screen on which a line may be drawn anew. */
+  readonly isTerminal: boolean;
   /** Everything on standard input, as it comes. */
   input(): AsyncIterable<Buffer>;
+  /** Tells of Ctrl-C, which then no longer ends the process, until the function answered is called. */
+  onInterrupt(act: () => void): () => void;
 }
 
 /** The process's own streams; colour only on a terminal that does not ask for none (https://no-color.org). */
@@ -16,6 +20,11 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     colour: process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === "",
+    isTerminal: process.stdout.isTTY === true,
+    onInterrupt: (act) => {
+      process.once("SIGINT", act);
+      return () => void process.off("SIGINT", act);
+    },
     input: () => createReadStream("", { fd: 0, autoClose: false }),
   };
 }

@@ -77,6 +77,11 @@ export function classifyRead(status: number, body: Buffer, role: RoleName, form:
   return { kind: "FAULT", detail: describe(status, error) };
 }
 
+/** Says what an answer was that is of no use, for operators. */
+export function describeAnswer(status: number, body: Buffer): string {
+  return describe(status, parseError(body));
+}
+
 /** Text of a server as it may reach logs and callers: no control or format characters, at most 300 characters. */
 export function printable(text: string): string {
   const plain = text

@@ -12,7 +12,7 @@ import {
 /** How one request to a Notary server is seen by operators. */
 export interface Operation {
   /** The span is `notary.<name>`; also the metric's `operation`. */
-  readonly name: "upload" | "read" | "read_server_key" | "read_generation";
+  readonly name: "upload" | "read" | "read_server_key" | "read_changefeed" | "read_generation";
   readonly attributes: Attributes;
 }
 

@@ -4,13 +4,15 @@ import { Fault } from "../errors.ts";
 import type { Gun, RoleName } from "../names.ts";
 import { parseServerKey } from "../tuf/key.ts";
 import { MetadataError } from "../tuf/metadata-error.ts";
-import { classifyRead, classifyUpload, type UploadAnswer } from "./answers.ts";
+import { classifyRead, classifyUpload, describeAnswer, type UploadAnswer } from "./answers.ts";
 import { basePathOf, type Connection, openConnection, type Question } from "./connection.ts";
 import { type ExchangeAnswer, ExchangeFailure } from "./exchange.ts";
+import { type FeedRow, parseFeed } from "./feed.ts";
 import { encodeMultipart, type UploadFile } from "./multipart.ts";
 import type { Endpoint } from "./settings.ts";
 
 export type { UploadAnswer } from "./answers.ts";
+export type { FeedRow } from "./feed.ts";
 
 /**
  * One Notary v1 server. Requests wait in one queue, first come first served, one at a time by default: notary-server 0.7 on SQL
@@ -39,6 +41,11 @@ export interface NotaryServer {
   readByHash(gun: Gun, role: RoleName, sha256: string, signal: AbortSignal): Promise<Buffer | undefined>;
   /** The body of `<role>.key`, as it is but proved to hold a key. The server makes the key if it has none. */
   readServerKey(gun: Gun, role: "snapshot" | "timestamp", signal: AbortSignal): Promise<Buffer>;
+  /**
+   * At most `most` rows of the changefeed above an id, in the order of their ids; ids may become visible out of order. A hint:
+   * rows may name nothing, and a feed may begin anew.
+   */
+  changefeed(after: bigint, most: number, signal: AbortSignal): Promise<readonly FeedRow[]>;
   /** Differs from an earlier answer if the server process was restarted since, or a connection to it broke. It waits for nothing else. */
   generation(signal: AbortSignal): Promise<string>;
   /** Breaks what is under way. */
@@ -64,6 +71,7 @@ export function openNotaryServer(endpoint: Endpoint): NotaryServer {
       throw unavailable(endpoint.name, "it answered with other bytes than the hash asked for");
     },
     readServerKey: (gun, role, signal) => reader.serverKey(gun, role, signal),
+    changefeed: (after, most, signal) => reader.changefeed(after, most, signal),
     generation: async (signal) => `${await reader.processStart(signal)}/${connection.resets}`,
     close: () => connection.close(),
   };
@@ -109,6 +117,7 @@ interface Reader {
     signal: AbortSignal,
   ): Promise<Buffer | undefined>;
   serverKey(gun: Gun, role: "snapshot" | "timestamp", signal: AbortSignal): Promise<Buffer>;
+  changefeed(after: bigint, most: number, signal: AbortSignal): Promise<readonly FeedRow[]>;
   /** Unix seconds as the server writes them; `unknown` for a server that does not show its metrics. */
   processStart(signal: AbortSignal): Promise<string>;
 }
@@ -148,6 +157,16 @@ function readerOf(server: string, connection: Connection): Reader {
         throw unavailable(server, verdict.kind === "FAULT" ? verdict.detail : `it holds no ${role} key`);
       };
       return get({ operation, touches: "database", path: pathOf(gun, file) }, keyIn, signal);
+    },
+    changefeed: (after, most, signal) => {
+      const operation = { name: "read_changefeed" as const, attributes: {} };
+      const rowsIn = (answer: ExchangeAnswer) => {
+        const rows = answer.status === 200 ? parseFeed(answer.body) : undefined;
+        if (rows === undefined) throw unavailable(server, describeAnswer(answer.status, answer.body));
+        return rows;
+      };
+      const path = `/v2/_trust/changefeed?change_id=${after}&records=${most}`;
+      return get({ operation, touches: "database", path }, rowsIn, signal);
     },
     processStart: async (signal) => {
       const operation = { name: "read_generation" as const, attributes: {} };

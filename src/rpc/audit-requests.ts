@@ -3,7 +3,7 @@ import { everyRecord, type RecordFilter } from "../audit/query.ts";
 import type { PageRequest } from "../changes/page-token.ts";
 import { kindOfReason } from "../errors.ts";
 import { type Parsed, parseGun, parseMemberId, parseTeamId } from "../names.ts";
-import { parseFilter, parseLine, type Read, readEach, readFields, right, wrong } from "./fields.ts";
+import { parseFilter, parseInstant, parseLine, type Read, readEach, readFields, right, wrong } from "./fields.ts";
 import { readPage } from "./page.ts";
 
 export interface ListAuditRecords {
@@ -54,12 +54,6 @@ function readTimes(
     read("end_time", wrong("must not be before start_time"));
   }
   return { from, until };
-}
-
-/** A Timestamp may say more than a calendar holds; years 1 to 9999 are what google.protobuf.Timestamp allows. */
-function parseInstant(instant: Date | undefined): Parsed<Date | undefined> {
-  const year = instant?.getUTCFullYear() ?? 1;
-  return year >= 1 && year <= 9999 ? right(instant) : wrong("must be a time in the years 1 to 9999");
 }
 
 /** One record's name: its place in the log, or the UUID it was written under. */

@@ -1,16 +1,24 @@
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { batchDelegate } from "../trust/batch-delegate.ts";
+import { cancelRollout } from "../trust/cancel-rollout.ts";
+import type { ChangeSignals } from "../trust/change-signals.ts";
 import { delegate, undelegate } from "../trust/delegate.ts";
 import { listDelegations } from "../trust/delegation-list.ts";
 import { getDelegation } from "../trust/delegation-view.ts";
-import { getRollout } from "../trust/rollout-view.ts";
+import { getRollout, listRollouts } from "../trust/rollout-view.ts";
+import { watchRollout } from "../trust/rollout-watch.ts";
 import type { TrustRoom } from "../trust/room.ts";
 import { asOfNow } from "./as-of-now.ts";
 import {
+  parseBatchDelegate,
+  parseCancelRollout,
   parseDelegate,
   parseGetDelegation,
   parseGetRollout,
   parseListDelegations,
+  parseListRollouts,
   parseUndelegate,
+  parseWatchRollout,
 } from "./delegation-requests.ts";
 import { delegationToWire } from "./delegation-wire.ts";
 import type { Edge } from "./edge.ts";
@@ -18,10 +26,11 @@ import { implement } from "./implement.ts";
 import { outcomeToWire, publicationToWire, rolloutToWire } from "./outcome-wire.ts";
 import { listFitting } from "./page.ts";
 import { encodeOnce } from "./per-object.ts";
+import { permitEvery } from "./permit-every.ts";
 import type { ServedService } from "./served-service.ts";
 
 /** Serves imagetrust.v1.DelegationService. */
-export function delegationService(edge: Edge, room: TrustRoom): ServedService {
+export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSignals): ServedService {
   const { database } = room.changing;
   const service = {
     ...DelegationServiceService,
@@ -60,6 +69,36 @@ export function delegationService(edge: Edge, room: TrustRoom): ServedService {
           nextPageToken: publications.nextToken,
         };
       });
+    },
+    batchDelegate: async (request, call) => {
+      const permit = permitEvery(edge, call, "BatchDelegate");
+      const { outcome } = await batchDelegate(room, call, parseBatchDelegate(request), permit);
+      return { outcome: outcomeToWire(outcome) };
+    },
+    listRollouts: async (request) => {
+      const { filter, page } = parseListRollouts(request);
+      const { items, nextToken } = await listRollouts(database, filter, page);
+      return { rollouts: items.map(rolloutToWire), nextPageToken: nextToken };
+    },
+    watchRollout: async function* (request, call) {
+      const signal = AbortSignal.any([call.signal, ...(edge.draining === undefined ? [] : [edge.draining])]);
+      const until = call.deadline - Math.max(50, (call.deadline - Date.now()) / 10);
+      for await (const { rollout, failures } of watchRollout(
+        database,
+        signals,
+        parseWatchRollout(request),
+        until,
+        signal,
+      )) {
+        yield { rollout: rolloutToWire(rollout), failures: failures.map(publicationToWire) };
+      }
+    },
+    cancelRollout: async (request, call) => {
+      const parsed = parseCancelRollout(request);
+      // Whoever may make a batch may stop it.
+      const { outcome } = await cancelRollout(room, call, parsed, permitEvery(edge, call, "BatchDelegate"));
+      const found = await asOfNow(getRollout(database, { id: parsed.id, states: [] }, { size: 1, token: "" }));
+      return { rollout: found && rolloutToWire(found.rollout), outcome: outcomeToWire(outcome) };
     },
   });
 }

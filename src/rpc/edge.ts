@@ -11,6 +11,8 @@ export interface Edge {
   readonly log: Logger;
   /** Writes the record of a refusal, before the caller is told; audit/ implements it. */
   readonly recordRefusal: (call: Call, fault: Fault) => Promise<void>;
+  /** Aborts when the server begins to drain: streams that would go on end. Default: never. */
+  readonly draining?: AbortSignal;
   /** Default: as in `standardTimes`. */
   readonly times?: Partial<CallTimes>;
 }

@@ -46,6 +46,12 @@ export function parseLine(text: string, most: number): Parsed<string> {
   return right(text);
 }
 
+/** Parses a time. A Timestamp may say more than a calendar holds; years 1 to 9999 are what google.protobuf.Timestamp allows. */
+export function parseInstant(instant: Date | undefined): Parsed<Date | undefined> {
+  const year = instant?.getUTCFullYear() ?? 1;
+  return year >= 1 && year <= 9999 ? right(instant) : wrong("must be a time in the years 1 to 9999");
+}
+
 /** The names of an enum's values, UNSPECIFIED apart. */
 export type NameOf<Enum> = Exclude<keyof Enum & string, "UNSPECIFIED">;
 

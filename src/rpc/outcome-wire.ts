@@ -27,15 +27,15 @@ export function outcomeToWire(outcome: Outcome): WireOutcome {
   };
 }
 
-/** How many roles of a plan an answer names; each collection has a few. */
+/** How many roles and warnings of a plan an answer names; each collection has a few. */
 const mostRoles = 200;
 
 function planToWire(plan: Plan): WirePlan {
   return {
     roles: plan.roles.slice(0, mostRoles).map(rolePlanToWire),
-    warnings: plan.warnings.map(warningToWire),
+    warnings: plan.warnings.slice(0, mostRoles).map(warningToWire),
     collections: plan.collections,
-    truncated: plan.truncated || plan.roles.length > mostRoles,
+    truncated: plan.truncated || Math.max(plan.roles.length, plan.warnings.length) > mostRoles,
     summary: plan.summary,
   };
 }
@@ -72,8 +72,8 @@ export function roleVersionToWire({ role, version, sha256, expiresAt }: RoleVers
 }
 
 export function rolloutToWire(rollout: Rollout): WireRollout {
-  const { createdAt, finishedAt, kind, ...counts } = rollout;
-  return { ...counts, kind: RolloutKind[kind], createTime: createdAt, finishTime: finishedAt };
+  const { createdAt, finishedAt, cancelledAt, kind, ...counts } = rollout;
+  return { ...counts, kind: RolloutKind[kind], createTime: createdAt, finishTime: finishedAt, cancelTime: cancelledAt };
 }
 
 export function keyRefToWire(key: KeyRef): WireKeyRef {

@@ -1,5 +1,7 @@
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { ExpiryServiceService } from "../../gen/imagetrust/v1/expiry.ts";
+import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import {
@@ -40,6 +42,8 @@ const teams: Resources<typeof TeamServiceService> = {
   listMembers: (request) => (request.team === "" ? member("") : team(request.team)),
   submitCertificate: (request) => member(request.member),
   revokeCertificate: (request) => certificate(request.certificate),
+  replaceCertificate: (request) => certificate(request.certificate),
+  revokeMember: (request) => member(request.member),
   listCertificates: (request) => (request.member === "" ? team(request.team) : member(request.member)),
 };
 
@@ -49,6 +53,23 @@ const delegations: Resources<typeof DelegationServiceService> = {
   getDelegation: (request) => collection(request.gun),
   listDelegations: (request) => (request.gun === "" ? team(request.team) : collection(request.gun)),
   getRollout: (request) => rollout(request.id),
+  // For each repository of the batch and of the rollout, permit-every.ts asks again.
+  batchDelegate: ({ guns, selection }) =>
+    selection === undefined ? collection(guns[0] ?? "") : collectionsUnder(selection.gunPrefix),
+  listRollouts: () => rollout(""),
+  watchRollout: (request) => rollout(request.id),
+  cancelRollout: (request) => rollout(request.id),
+};
+
+const expiry: Resources<typeof ExpiryServiceService> = {
+  listExpiring: (request) =>
+    request.gunPrefix === "" && request.team !== "" ? team(request.team) : collectionsUnder(request.gunPrefix),
+};
+
+const signatures: Resources<typeof SignatureServiceService> = {
+  listSignedTags: (request) => collection(request.gun),
+  getSignedTag: (request) => collection(request.gun),
+  watchTrust: (request) => (request.gun === "" ? collectionsUnder("") : collection(request.gun)),
 };
 
 const audit: Resources<typeof AuditServiceService> = {
@@ -61,6 +82,8 @@ export const permissions: ReadonlyMap<string, Permission> = new Map([
   ...permissionsOf(TrustServiceService, trust),
   ...permissionsOf(TeamServiceService, teams),
   ...permissionsOf(DelegationServiceService, delegations),
+  ...permissionsOf(ExpiryServiceService, expiry),
+  ...permissionsOf(SignatureServiceService, signatures),
   ...permissionsOf(AuditServiceService, audit),
 ]);
 

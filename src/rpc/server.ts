@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly descriptors: Buffer;
   readonly metrics: RpcMetrics;
   readonly log: Logger;
+  /** Told when calls are no longer accepted, so that streams that would go on end. */
+  readonly onDrain?: () => void;
   /** New certificates and authorities reach a client when it connects anew: after this long. Default 30 minutes. */
   readonly maxConnectionAgeMs?: number;
   readonly handshakeTimeoutMs?: number;
@@ -75,6 +77,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await timers.setTimeout(healthWaitMs);
       listener.stopAccepting();
       options.health.endWatches();
+      options.onDrain?.();
       // Tells clients to go elsewhere and closes each connection when its last call is done; whether it is, the listener knows.
       server.tryShutdown(() => undefined);
       const done = listener.whenIdle().then(() => true);

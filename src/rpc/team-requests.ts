@@ -10,8 +10,10 @@ import {
   type ListTeamsRequest,
   MemberKind,
   type RemoveMemberRequest,
+  type ReplaceCertificateRequest,
   RevocationReason,
   type RevokeCertificateRequest,
+  type RevokeMemberRequest,
   type SubmitCertificateRequest,
 } from "../../gen/imagetrust/v1/team.ts";
 import type { ChangeOptions } from "../changes/options.ts";
@@ -22,11 +24,14 @@ import type { CertificateQuery } from "../teams/certificates.ts";
 import { parseDisplayName } from "../teams/display-name.ts";
 import { parseLabels } from "../teams/labels.ts";
 import type { AddMember } from "../teams/memberships.ts";
-import { parseExplanation, type RevokeCertificate } from "../teams/revoke-certificate.ts";
-import { certificateFaults, type SubmitCertificate } from "../teams/submit-certificate.ts";
+import type { ReplaceCertificate } from "../teams/replace-certificate.ts";
+import { parseExplanation } from "../teams/revocation.ts";
+import type { RevokeCertificate } from "../teams/revoke-certificate.ts";
+import type { RevokeMember } from "../teams/revoke-member.ts";
+import { certificateFaults, type SubmittedCertificate } from "../teams/submitted-certificate.ts";
 import type { CreateTeam } from "../teams/teams.ts";
 import { readOptions } from "./change-options.ts";
-import { parseEnum, parseFilter, readEach, readFields, right, wrong } from "./fields.ts";
+import { parseEnum, parseFilter, type Read, readEach, readFields, right, wrong } from "./fields.ts";
 import { readPage } from "./page.ts";
 
 /** A mutation and how it is to be made. */
@@ -107,7 +112,7 @@ export function parseListMembers(request: ListMembersRequest): {
  * The certificate is judged by the use case, where a repeat with the same request_id comes first: it is answered also when the
  * certificate has ended since.
  */
-export function parseSubmitCertificate(request: SubmitCertificateRequest, now: Date): Change<SubmitCertificate> {
+export function parseSubmitCertificate(request: SubmitCertificateRequest, now: Date): Change<SubmittedCertificate> {
   return readFields(
     (read) => ({
       member: read("member", parseMemberId(request.member)),
@@ -118,13 +123,40 @@ export function parseSubmitCertificate(request: SubmitCertificateRequest, now: D
   );
 }
 
+/** The certificate is judged as in parseSubmitCertificate. */
+export function parseReplaceCertificate(request: ReplaceCertificateRequest, now: Date): Change<ReplaceCertificate> {
+  return readFields(
+    (read) => ({
+      certificate: read("certificate", parseCertificateId(request.certificate)),
+      pem: request.certificatePem,
+      options: readOptions(read, request.options),
+    }),
+    () => certificateFaults(request.certificatePem, now),
+  );
+}
+
 export function parseRevokeCertificate(request: RevokeCertificateRequest): Change<RevokeCertificate> {
-  return readFields((read) => {
-    const reason = read("revocation_reason", parseEnum(RevocationReason, request.revocationReason));
-    const options = readOptions(read, request.options);
-    read("options.reason", parseExplanation(reason, request.options?.reason ?? ""));
-    return { certificate: read("certificate", parseCertificateId(request.certificate)), reason, options };
-  });
+  return readFields((read) => ({
+    certificate: read("certificate", parseCertificateId(request.certificate)),
+    ...readRevocation(read, request),
+  }));
+}
+
+export function parseRevokeMember(request: RevokeMemberRequest): Change<RevokeMember> {
+  return readFields((read) => ({
+    member: read("member", parseMemberId(request.member)),
+    ...readRevocation(read, request),
+  }));
+}
+
+function readRevocation(
+  read: Read,
+  request: Pick<RevokeMemberRequest, "revocationReason" | "options">,
+): Pick<Change<RevokeMember>, "reason" | "options"> {
+  const reason = read("revocation_reason", parseEnum(RevocationReason, request.revocationReason));
+  const options = readOptions(read, request.options);
+  read("options.reason", parseExplanation(reason, request.options?.reason ?? ""));
+  return { reason, options };
 }
 
 export function parseListCertificates(request: ListCertificatesRequest): {

@@ -2,7 +2,9 @@ import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { listCertificates } from "../teams/certificates.ts";
 import { getMember, listMembers } from "../teams/members.ts";
 import { addMember, removeMember } from "../teams/memberships.ts";
+import { replaceCertificate } from "../teams/replace-certificate.ts";
 import { revokeCertificate } from "../teams/revoke-certificate.ts";
+import { revokeMember } from "../teams/revoke-member.ts";
 import type { TeamRoom } from "../teams/room.ts";
 import { submitCertificate } from "../teams/submit-certificate.ts";
 import { createTeam, deleteTeam, getTeam, listTeams } from "../teams/teams.ts";
@@ -21,7 +23,9 @@ import {
   parseListMembers,
   parseListTeams,
   parseRemoveMember,
+  parseReplaceCertificate,
   parseRevokeCertificate,
+  parseRevokeMember,
   parseSubmitCertificate,
 } from "./team-requests.ts";
 import { certificateToWire, memberToWire, teamToWire } from "./team-wire.ts";
@@ -74,6 +78,20 @@ export function teamService(edge: Edge, room: TeamRoom): ServedService {
       const parsed = parseRevokeCertificate(request);
       const { certificates, outcome } = await revokeCertificate(room, call, parsed, parsed.options);
       return { certificates: certificates.map(certificateToWire), outcome: outcomeToWire(outcome) };
+    },
+    replaceCertificate: async (request, call) => {
+      const parsed = parseReplaceCertificate(request, room.changing.now());
+      const { certificate, replaced, outcome } = await replaceCertificate(room, call, parsed, parsed.options);
+      return {
+        certificate: certificate && certificateToWire(certificate),
+        replaced: replaced.map(certificateToWire),
+        outcome: outcomeToWire(outcome),
+      };
+    },
+    revokeMember: async (request, call) => {
+      const parsed = parseRevokeMember(request);
+      const { member, outcome } = await revokeMember(room, call, parsed, parsed.options);
+      return { member: memberToWire(member), outcome: outcomeToWire(outcome) };
     },
     listCertificates: (request) => {
       const { query, page } = parseListCertificates(request);

@@ -102,7 +102,8 @@ export function parseListTrusts(request: ListTrustsRequest): ListTrusts {
   }));
 }
 
-function parseGunPrefix(text: string): Parsed<string> {
+/** Parses how GUNs begin; empty for all. */
+export function parseGunPrefix(text: string): Parsed<string> {
   if (/^[a-z0-9.:_/-]{0,255}$/.test(text)) return right(text);
   return wrong("must be how GUNs begin: at most 255 lower-case letters, digits and `.`, `:`, `_`, `/` or `-`");
 }

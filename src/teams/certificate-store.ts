@@ -50,6 +50,12 @@ export async function findCertificatesOfKey(db: Queryable, key: CanonicalKeyId):
   return rows.map(certificateOf);
 }
 
+/** Every certificate of the member, those of revoked keys included, oldest first. */
+export async function findCertificatesOfMember(db: Queryable, member: MemberId): Promise<readonly StoredCertificate[]> {
+  const rows = await db.rows<Row>(`${selected} where c.member_id = :member order by c.valid_from, c.id`, { member });
+  return rows.map(certificateOf);
+}
+
 export interface CertificateFilter {
   readonly member: MemberId | undefined;
   /** Certificates of the team's current members. */

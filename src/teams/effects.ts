@@ -1,12 +1,12 @@
 import type { Call } from "../audit/call.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Commitment } from "../changes/outcome.ts";
-import type { Plan } from "../changes/plan.ts";
+import type { Plan, PlanWarning } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { CanonicalKeyId, MemberId, TeamId, TufKeyId } from "../names.ts";
 
-/** Whether people moved, or their certificates did. */
-export type RolloutKind = "TEAM_CHANGE" | "CERTIFICATE_CHANGE";
+/** Whether people moved, their certificates did, or somebody lost everything. */
+export type RolloutKind = "TEAM_CHANGE" | "CERTIFICATE_CHANGE" | "MEMBER_REVOCATION";
 
 /** A certificate in force as delegations use it: every certificate of every key that is not revoked, of every current member. */
 export interface SigningCertificate {
@@ -44,14 +44,17 @@ export interface Effects {
   ): Promise<GuardReading>;
   /** What would be published; the team rows are locked. */
   plan(tx: Transaction, changes: readonly TeamKeyChange[], now: Date): Promise<Plan>;
-  /** Refuses with WOULD_ORPHAN, WOULD_REVIVE, WITHOUT_SIGNER or GUARD_UNAVAILABLE unless the options accept it. `reading` is that of `refresh`. */
+  /**
+   * Refuses with WOULD_ORPHAN, WOULD_REVIVE, WITHOUT_SIGNER or GUARD_UNAVAILABLE unless the options accept it; answers what is known
+   * of the signatures that a change touches which is let through. `reading` is that of `refresh`.
+   */
   guard(
     tx: Transaction,
     changes: readonly TeamKeyChange[],
     options: ChangeOptions,
     reading: GuardReading,
     now: Date,
-  ): Promise<void>;
+  ): Promise<readonly PlanWarning[]>;
   /** Starts the rollout of the changes, in O(number of teams) rows; no rollout where no collection is concerned. */
   changed(
     tx: Transaction,

@@ -12,12 +12,17 @@ export interface NotaryReading {
 
 const nothingRead: GuardReading = { unreadable: new Map(), isComplete: false };
 
-/** Reads, outside any transaction, what the guards judge before keys are taken away. */
-export async function readBeforeRemoval(room: TeamRoom, call: Call, teams: readonly TeamId[]): Promise<NotaryReading> {
+/** Reads, outside any transaction, what the guards judge before keys are taken away; for at most `mostMs` where that is given. */
+export async function readBeforeRemoval(
+  room: TeamRoom,
+  call: Call,
+  teams: readonly TeamId[],
+  mostMs?: number,
+): Promise<NotaryReading> {
   if (teams.length === 0) return { teams: new Set(), files: nothingRead };
   return {
     teams: new Set(teams),
-    files: await withinReadingTime(call, (signal) => room.effects.refresh(teams, undefined, signal)),
+    files: await withinReadingTime(call, (signal) => room.effects.refresh(teams, undefined, signal), mostMs),
   };
 }
 
@@ -33,9 +38,4 @@ export async function readBeforeAddition(
     teams: new Set(teams),
     files: await withinReadingTime(call, (signal) => room.effects.refresh(teams, keys, signal)),
   };
-}
-
-/** The same reading for a key that must go in any case: what could not be read is no obstacle, what was read still is judged. */
-export function withoutObstacles(reading: NotaryReading): NotaryReading {
-  return { ...reading, files: { ...reading.files, ...nothingRead } };
 }

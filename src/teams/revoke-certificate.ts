@@ -1,24 +1,23 @@
 import type { Call } from "../audit/call.ts";
-import type { Json } from "../audit/record.ts";
 import { type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { Outcome } from "../changes/outcome.ts";
-import { Fault } from "../errors.ts";
-import type { Parsed } from "../names.ts";
-import {
-  type Certificate,
-  type CertificateId,
-  noSuchCertificate,
-  type RevocationReason,
-  recordedCertificate,
-} from "./certificate.ts";
+import { type Certificate, type CertificateId, noSuchCertificate, type RevocationReason } from "./certificate.ts";
 import { findCertificate, findCertificatesOfKey, type StoredCertificate, withState } from "./certificate-store.ts";
 import { requireEtag } from "./etag.ts";
 import { changeKeys } from "./key-changes.ts";
 import { noSuchMember } from "./member.ts";
 import { findMember, lockMember, touchMember } from "./member-store.ts";
-import { type NotaryReading, readBeforeRemoval, withoutObstacles } from "./notary-reading.ts";
+import type { NotaryReading } from "./notary-reading.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
+import {
+  guardedBy,
+  readBeforeRevocation,
+  recordedCertificates,
+  requireExplanation,
+  saysMore,
+  wordsOnRevoked,
+} from "./revocation.ts";
 import type { TeamRoom } from "./room.ts";
 import { lockKeyForRevocation, revokeKey } from "./signing-key-store.ts";
 import { lockLivingTeams } from "./team-locks-store.ts";
@@ -30,7 +29,7 @@ export interface RevokeCertificate {
 
 /**
  * Revokes the key of a certificate, and with it every certificate of that key, for ever: it may sign for no team any more.
- * Guards refuse as in removeMember, but for a COMPROMISED key an unreadable Notary does not; that reason needs an explanation.
+ * Guards refuse as in removeMember; for a COMPROMISED key they only warn in the plan, and that reason needs an explanation.
  * A key revoked before is UNCHANGED and keeps its reason, unless it is now found COMPROMISED. The etag is the member's.
  */
 export async function revokeCertificate(
@@ -39,7 +38,7 @@ export async function revokeCertificate(
   request: RevokeCertificate,
   options: ChangeOptions,
 ): Promise<{ readonly certificates: readonly Certificate[]; readonly outcome: Outcome }> {
-  requireExplanation(request, options);
+  requireExplanation(request.reason, options);
   const { database } = room.changing;
   const found = await findCertificate(database, request.certificate);
   if (found === undefined) throw noSuchCertificate(request.certificate);
@@ -52,7 +51,8 @@ export async function revokeCertificate(
     const certificates = await findCertificatesOfKey(tx, found.canonicalKeyId);
     if (!saysMore(request.reason, key.revocationReason)) return same(found, certificates);
     const teams = await lockLivingTeams(tx, member.teams);
-    const change = { call, options, teams, kind: "CERTIFICATE_CHANGE" as const, reading, now };
+    const guarded = guardedBy(request.reason, options);
+    const change = { call, options: guarded, teams, kind: "CERTIFICATE_CHANGE" as const, reading, now };
     const changed = await changeKeys(room, tx, change, summaryOf(found, request), async () => {
       await revokeKey(tx, found.canonicalKeyId, request.reason, now);
       await touchMember(tx, member.id);
@@ -65,9 +65,9 @@ export async function revokeCertificate(
         severity: request.reason === "COMPROMISED" ? "WARNING" : "NOTICE",
         subject: keySubject(found.canonicalKeyId),
         about: [memberSubject(member.id), ...teams.map(teamSubject)],
-        before: recordedKey(certificates),
-        after: recordedKey(await findCertificatesOfKey(tx, found.canonicalKeyId)),
-        diff: [...wordsOn(certificates, request), ...changed.words],
+        before: recordedCertificates(certificates),
+        after: recordedCertificates(await findCertificatesOfKey(tx, found.canonicalKeyId)),
+        diff: [...wordsOnRevoked(certificates, request.reason), ...changed.words],
       }),
       commitment: changed.commitment,
       resource: found.canonicalKeyId,
@@ -78,20 +78,6 @@ export async function revokeCertificate(
   return { certificates: certificates.map((certificate) => withState(certificate, now)), outcome };
 }
 
-/** Parses the words in which a caller explains a revocation: a compromise must be explained. */
-export function parseExplanation(reason: RevocationReason, words: string): Parsed<string> {
-  if (reason !== "COMPROMISED" || words.trim() !== "") return { ok: true, value: words };
-  return { ok: false, fault: "must not be empty when revocation_reason is COMPROMISED" };
-}
-
-function requireExplanation(request: RevokeCertificate, options: ChangeOptions): void {
-  const parsed = parseExplanation(request.reason, options.reason);
-  if (parsed.ok) return;
-  throw new Fault("INVALID_FIELD", "A compromise must be explained: say in options.reason what happened.", {
-    fields: [{ field: "options.reason", fault: parsed.fault }],
-  });
-}
-
 /** Only a key that is in force takes something away from its member's teams. */
 async function readTeamsOf(
   room: TeamRoom,
@@ -100,12 +86,7 @@ async function readTeamsOf(
   found: StoredCertificate,
 ): Promise<NotaryReading> {
   const member = found.revokedAt === undefined ? await findMember(room.changing.database, found.member) : undefined;
-  const reading = await readBeforeRemoval(room, call, member?.teams ?? []);
-  return request.reason === "COMPROMISED" ? withoutObstacles(reading) : reading;
-}
-
-function saysMore(reason: RevocationReason, earlier: RevocationReason | undefined): boolean {
-  return earlier === undefined || (reason === "COMPROMISED" && earlier !== "COMPROMISED");
+  return await readBeforeRevocation(room, call, request.reason, member?.teams ?? []);
 }
 
 function summaryOf(found: StoredCertificate, request: RevokeCertificate): string {
@@ -116,19 +97,8 @@ function same(found: StoredCertificate, certificates: readonly StoredCertificate
   return unchanged({
     subject: keySubject(found.canonicalKeyId),
     about: [memberSubject(found.member)],
-    state: recordedKey(certificates),
+    state: recordedCertificates(certificates),
     summary: `Key ${found.canonicalKeyId} is revoked already.`,
     resource: found.canonicalKeyId,
   });
-}
-
-function recordedKey(certificates: readonly StoredCertificate[]): Json {
-  return { certificates: certificates.map(recordedCertificate) };
-}
-
-function wordsOn(certificates: readonly StoredCertificate[], request: RevokeCertificate): readonly string[] {
-  return certificates.flatMap((certificate) => [
-    `key ${certificate.tufKeyId}, canonical ${certificate.canonicalKeyId}, of member ${certificate.member} revoked as ${request.reason}`,
-    `certificate ${certificate.sha256} (SHA-256), subject ${certificate.subject}, serial ${certificate.serial}`,
-  ]);
 }

@@ -30,6 +30,19 @@ export function lockKeyForRevocation(tx: Transaction, key: CanonicalKeyId): Prom
   return lockKey(tx, key, "for no key update");
 }
 
+/** Locks every key of a member for its revocation, in ascending order. */
+export async function lockKeysOfMember(
+  tx: Transaction,
+  member: MemberId,
+): Promise<readonly { readonly id: CanonicalKeyId; readonly revocationReason: RevocationReason | undefined }[]> {
+  const rows = await tx.rows<{ id: CanonicalKeyId; reason: RevocationReason | null }>(
+    `select canonical_key_id as id, revocation_reason as reason from signing_keys where member_id = :member
+     order by canonical_key_id for no key update`,
+    { member },
+  );
+  return rows.map(({ id, reason }) => ({ id, revocationReason: reason ?? undefined }));
+}
+
 /** Revokes the key and ends every certificate of it; a key revoked before keeps its time and takes the new reason. */
 export async function revokeKey(
   tx: Transaction,

@@ -68,6 +68,14 @@ export function findCollectionsById(db: Queryable, ids: readonly bigint[]): Prom
   return db.rows(`select ${columns} from collections c where c.id = any(:ids) order by c.gun`, { ids });
 }
 
+/** The collections of these GUNs that are there, ascending by GUN. */
+export function findCollectionsOf(db: Queryable, guns: readonly Gun[]): Promise<readonly Collection[]> {
+  return db.rows(
+    `select ${columns} from collections c where c.gun = any(:guns) and c.state <> 'DELETED' order by c.gun`,
+    { guns },
+  );
+}
+
 /** Takes the collection's row until the transaction ends; foreign keys to it are not held up. */
 export function lockCollection(tx: Transaction, id: bigint): Promise<Collection | undefined> {
   return tx.row(`select ${columns} from collections c where c.id = :id for no key update`, { id });

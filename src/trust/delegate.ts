@@ -7,6 +7,7 @@ import { withinReadingTime } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
+import { supersedeBatchItems } from "./batch-store.ts";
 import { endBlock } from "./block.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import {
@@ -47,33 +48,47 @@ export async function delegate(room: TrustRoom, call: Call, request: Delegate): 
     room.guards.beforeDelegating(request.gun, request.team, signal),
   );
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    // The team's row is locked before the collection's, and what stands in either is read behind both locks.
-    const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request]), lockDecided(tx, request.gun)]);
-    const { collection, rows } = locked;
-    const held = rows.find((row) => row.team === request.team);
-    requireDelegationEtag(request.options, held);
-    requireRoomInReleases([request], collection.releasesPaths, () => "paths");
-    if (held !== undefined && isSame(held, request)) {
-      return unchanged(collection, held.sinceGeneration, request, "delegation.delegated.v1");
-    }
-    requireSigners(granted, now);
-
-    const generation = collection.generation + 1n;
-    const inReleases = !request.excludeFromReleases;
-    const fresh = { collectionId: collection.id, team: request.team, paths: request.paths, inReleases, generation };
-    await endRejection(room, tx, collection, call.signal);
-    const before = await desiredAsOf(tx, locked);
-    const [, , id] = await Promise.all([
-      bumpGeneration(tx, collection.id, now),
-      held === undefined ? undefined : endDelegation(tx, held.id, generation, now),
-      insertDelegation(tx, fresh, now),
-    ]);
-    const { certificates = [], revision = 0n } = granted.get(request.team) ?? {};
-    const added = { id, team: request.team, paths: request.paths, inReleases, revision, certificates };
-    const after = { ...before, delegations: [...without(before, request.team), added] };
-    requireFits(after);
-    return decided({ collection, request, before, after, generation, newest, now }, "delegation.delegated.v1");
+    const decision = await decideDelegation(tx, room, call, request, newest, now);
+    await supersedeBatchItems(tx, { guns: [request.gun], team: request.team }, now);
+    return decision;
   });
+}
+
+/** Decides one delegation in a transaction, for a call of its own or as one of a batch. `newest` was read before. */
+export async function decideDelegation(
+  tx: Transaction,
+  room: TrustRoom,
+  call: Call,
+  request: Delegate,
+  newest: NewestFiles,
+  now: Date,
+): Promise<Decision> {
+  // The team's row is locked before the collection's, and what stands in either is read behind both locks.
+  const [granted, locked] = await Promise.all([lockGrantedTeams(tx, [request]), lockDecided(tx, request.gun)]);
+  const { collection, rows } = locked;
+  const held = rows.find((row) => row.team === request.team);
+  requireDelegationEtag(request.options, held);
+  requireRoomInReleases([request], collection.releasesPaths, () => "paths");
+  if (held !== undefined && isSame(held, request)) {
+    return unchanged(collection, held.sinceGeneration, request, "delegation.delegated.v1");
+  }
+  requireSigners(granted, now);
+
+  const generation = collection.generation + 1n;
+  const inReleases = !request.excludeFromReleases;
+  const fresh = { collectionId: collection.id, team: request.team, paths: request.paths, inReleases, generation };
+  await endRejection(room, tx, collection, call.signal);
+  const before = await desiredAsOf(tx, locked);
+  const [, , id] = await Promise.all([
+    bumpGeneration(tx, collection.id, now),
+    held === undefined ? undefined : endDelegation(tx, held.id, generation, now),
+    insertDelegation(tx, fresh, now),
+  ]);
+  const { certificates = [], revision = 0n } = granted.get(request.team) ?? {};
+  const added = { id, team: request.team, paths: request.paths, inReleases, revision, certificates };
+  const after = { ...before, delegations: [...without(before, request.team), added] };
+  requireFits(after);
+  return decided({ collection, request, before, after, generation, newest, now }, "delegation.delegated.v1");
 }
 
 /** Decides that a team may no longer sign a repository. Repeating it changes nothing. */
@@ -82,6 +97,7 @@ export async function undelegate(room: TrustRoom, call: Call, request: Undelegat
   return makeChange(room.changing, call, request.options, async (tx, now) => {
     const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
     const { collection, rows } = locked;
+    await supersedeBatchItems(tx, { guns: [request.gun], team: request.team }, now);
     const held = rows.find((row) => row.team === request.team);
     requireDelegationEtag(request.options, held);
     if (held === undefined) {

@@ -41,6 +41,23 @@ export function currentDelegationsOf(db: Queryable, gun: Gun): Promise<readonly 
   });
 }
 
+/** A team's delegation on one collection, as decided. */
+export type HeldDelegationRow = Pick<DelegationRow, "collectionId" | "paths" | "inReleases" | "sinceGeneration">;
+
+/** What is decided now of a team's right to sign these collections, by collection. */
+export async function currentDelegationsTo(
+  db: Queryable,
+  team: TeamId,
+  collectionIds: readonly bigint[],
+): Promise<ReadonlyMap<bigint, HeldDelegationRow>> {
+  const rows = await db.rows<HeldDelegationRow>(
+    `select d.collection_id as "collectionId", d.paths, d.in_releases as "inReleases", d.since_generation as "sinceGeneration"
+     from delegations d where d.team_id = :team and d.valid_to is null and d.collection_id = any(:collectionIds)`,
+    { team, collectionIds },
+  );
+  return new Map(rows.map((row) => [row.collectionId, row]));
+}
+
 /** The decided delegations to a team by GUN, ascending, after the pair given. */
 export function listDelegationRows(
   db: Queryable,

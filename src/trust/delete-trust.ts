@@ -6,6 +6,7 @@ import { nothingToPublish } from "../changes/outcome.ts";
 import { quietPlan } from "../changes/plan.ts";
 import { Fault } from "../errors.ts";
 import type { Gun } from "../names.ts";
+import { supersedeBatchItems } from "./batch-store.ts";
 import { cancelUnsent } from "./block.ts";
 import { type Collection, lockCollectionOf, markDeleted } from "./collection-store.ts";
 import { endDelegations } from "./delegation-store.ts";
@@ -55,6 +56,7 @@ export async function deleteTrust(room: TrustRoom, call: Call, request: DeleteTr
     for (const upload of await rejectedUploads(tx, collection.id, collection.incarnation)) {
       await endUpload(tx, parts, collection, upload, "LOST", "the collection was deleted", call.signal);
     }
+    await supersedeBatchItems(tx, { guns: [collection.gun], team: undefined }, now);
     await endDelegations(tx, collection.id, collection.generation + 1n, now);
     await markDeleted(tx, collection.id, now);
     return decided(request, collection);

@@ -64,11 +64,18 @@ export async function tipOf(
       ? expected
       : await server.readByHash(gun, snapshotRole, named, signal);
   if (bytes === undefined) throw new MetadataError("the snapshot that the timestamp names is not there");
-  const snapshot = parseSnapshot(bytes);
+  return tipFrom(root, timestampBytes, bytes);
+}
+
+/** A timestamp with the snapshot that it names, both at hand. Refuses files the root's keys did not sign. */
+export function tipFrom(root: RootContent, timestampBytes: Buffer, snapshotBytes: Buffer): Tip {
+  const timestamp = parseTimestamp(timestampBytes);
+  requireSigned(timestamp, root, timestampRole);
+  const snapshot = parseSnapshot(snapshotBytes);
   requireSigned(snapshot, root, snapshotRole);
   return {
     timestamp: { role: timestampRole, version: timestamp.content.version, bytes: timestampBytes },
-    snapshot: { role: snapshotRole, version: snapshot.content.version, bytes },
+    snapshot: { role: snapshotRole, version: snapshot.content.version, bytes: snapshotBytes },
     content: snapshot.content,
   };
 }

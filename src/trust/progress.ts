@@ -99,6 +99,8 @@ async function rolloutAsOfNow(database: Database, id: string): Promise<Followed>
   const counts: readonly (readonly [PublicationState, number])[] = [
     ["PENDING", rollout.pending],
     ["BLOCKED", rollout.blocked],
+    ["REFUSED", rollout.refused],
+    ["CANCELLED", rollout.cancelled],
     ["SUPERSEDED", rollout.superseded],
     ["PUBLISHED", rollout.published],
   ];

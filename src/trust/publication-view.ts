@@ -28,17 +28,19 @@ export async function publicationFor(db: Queryable, collection: Collection, gene
   };
 }
 
-/** A collection's part in a rollout, whose state is known from the team's revision. */
+/** A collection's part in a rollout, whose state is known from the team's revision or the batch. */
 export async function publicationOfItem(
   db: Queryable,
   collection: Collection,
-  { state, teams }: Pick<RolloutItem, "state" | "teams">,
+  { state, teams, detail: known }: Pick<RolloutItem, "state" | "teams" | "detail">,
 ): Promise<Publication> {
   const newest = await publicationFor(db, collection, collection.generation);
   const undone = `A later change of team ${teams}, or of its delegation, undid this one before it was live.`;
-  const detail = state === "SUPERSEDED" ? undone : detailOf(collection, state);
+  const detail = known !== "" ? known : state === "SUPERSEDED" ? undone : detailOf(collection, state);
   const told = { ...newest, state, detail, pendingReason: "" as const };
-  return state === "PENDING" ? { ...told, ...waiting(collection) } : told;
+  if (state !== "PENDING") return told;
+  const wait = waiting(collection);
+  return { ...told, ...wait, detail: known === "" ? wait.detail : known };
 }
 
 /** What a publication that is not yet live tells of its waiting. */

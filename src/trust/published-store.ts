@@ -2,6 +2,7 @@ import type { Queryable, Transaction } from "../database.ts";
 import type { RoleName } from "../names.ts";
 import { parseTimestamp } from "../tuf/envelope.ts";
 import { farthestStep } from "../tuf/observation.ts";
+import { viewDelegationFile } from "../tuf/orphans.ts";
 
 /** A file of ours that is known to have landed: exact bytes as Notary serves them. */
 export interface PublishedPart {
@@ -120,8 +121,14 @@ export async function rememberSeen(
       roles: files.map((file) => file.role),
       versions: files.map((file) => file.version),
       files: files.map((file) => file.bytes),
-      expiries: files.map((file) => (file.role === "timestamp" ? parseTimestamp(file.bytes).content.expires : null)),
+      expiries: files.map(expiryOf),
       farthest: farthestStep,
     },
   );
+}
+
+/** The end of a snapshot matters to nobody. */
+function expiryOf({ role, bytes }: SeenFile): Date | null {
+  if (role === "timestamp") return parseTimestamp(bytes).content.expires;
+  return role.startsWith("targets/") ? viewDelegationFile(bytes).expires : null;
 }

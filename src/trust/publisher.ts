@@ -15,6 +15,8 @@ export interface Publisher {
   start(): Promise<void>;
   /** Says that something was just decided. A hint: what is due is found in the database as well. */
   wake(commitment: Commitment): void;
+  /** Whether this process holds the lease on a server, as last seen. */
+  leads(notary: string): boolean;
   /** Lets what is under way come to its next durable step, then gives its leases back. */
   stop(): Promise<void>;
 }
@@ -183,6 +185,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
       else if (freePlaces(only) > 0) begin(only, id, publishTurn);
       else backlog = true;
     },
+    leads: (notary) => leased.has(notary) && !stopping.signal.aborted,
     stop: async () => {
       stopping.abort();
       nudge();

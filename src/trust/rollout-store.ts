@@ -1,6 +1,7 @@
 import type { PublicationState, Rollout } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
+import { batchItems, pendingItem } from "./batch-store.ts";
 
 export interface NewRollout {
   readonly id: string;
@@ -57,17 +58,17 @@ const heldThen = `k.collection_id = c.id and k.role = 'targets/' || rt.team_id a
   and (k.to_upload is null or k.to_upload > landing.id)`;
 
 /**
- * Each collection of a rollout with its state as of now. A delegation that was decided anew since, with other paths, carries the
+ * Each collection of a change of teams with its state as of now. A delegation that was decided anew since, with other paths, carries the
  * rollout on. PUBLISHED: the revision has landed, with what it added and without what it removed; SUPERSEDED: a later change undid
  * that before it was live; BLOCKED and PENDING: not yet landed, the end of a delegation that is live included.
  */
-const items = `
+const teamItems = `
   select c.id, c.gun, string_agg(rt.team_id, ', ' order by rt.team_id) as teams, min(case
       when now.published < rt.revision then
         case when not now.is_open then 4 when c.block_reason is not null then 2 else 1 end
       when (select count(*) from live_keys k where ${heldThen} and k.tuf_key_id = any(rt.keys_added)) < cardinality(rt.keys_added)
         or exists (select from live_keys k where ${heldThen} and k.tuf_key_id = any(rt.keys_removed)) then 4
-      else 3 end) as rank
+      else 3 end) as rank, '' as detail
   from rollouts r join rollout_teams rt on rt.rollout_id = r.id
     join delegations d on ${belongs}
     join collections c on c.id = d.collection_id
@@ -77,6 +78,9 @@ const items = `
     cross join lateral (select max(o.published_revision) as published, bool_or(${open("o")}) as is_open
       from delegations o where o.collection_id = d.collection_id and o.team_id = d.team_id) now
   where r.id = :id group by c.id, c.gun`;
+
+/** Each collection of a rollout of any kind. */
+const items = `${teamItems} union all ${batchItems}`;
 
 /** A delegation through which a team `rt` of a rollout `r` has not landed yet. */
 const behind = `select from delegations now join collections c on c.id = now.collection_id
@@ -90,16 +94,14 @@ const stateOfRank: Readonly<Record<number, PublicationState>> = {
   2: "BLOCKED",
   3: "PUBLISHED",
   4: "SUPERSEDED",
+  5: "UNCHANGED",
+  6: "CANCELLED",
+  7: "REFUSED",
 };
 
 /** The rollout with its counts as of now, or undefined when there is none of that id. */
 export async function findRollout(db: Queryable, id: string): Promise<Rollout | undefined> {
-  const row = await db.row<
-    Omit<Rollout, "pending" | "blocked" | "published" | "superseded" | "unchanged" | "cancelled">
-  >(
-    `select id, kind, actor, reason, total, created_at as "createdAt", finished_at as "finishedAt" from rollouts where id = :id`,
-    { id },
-  );
+  const row = await db.row<RolloutRow>(`select ${columns} from rollouts r where r.id = :id`, { id });
   if (row === undefined) return undefined;
   const counts = await db.rows<{ rank: number; count: bigint }>(
     `select rank, count(*) as count from (${items}) i group by rank`,
@@ -107,15 +109,67 @@ export async function findRollout(db: Queryable, id: string): Promise<Rollout | 
   );
   const count = (rank: number): number => Number(counts.find((one) => one.rank === rank)?.count ?? 0n);
   return {
-    ...row,
-    finishedAt: row.finishedAt ?? undefined,
+    ...rolloutOf(row),
     pending: count(1),
     blocked: count(2),
     published: count(3),
     superseded: count(4),
-    unchanged: 0,
-    cancelled: 0,
+    unchanged: count(5),
+    cancelled: count(6),
+    refused: count(7),
   };
+}
+
+type RolloutRow = Pick<Rollout, "id" | "kind" | "actor" | "reason" | "total" | "createdAt"> & {
+  readonly finishedAt: Date | null;
+  readonly cancelledAt: Date | null;
+};
+
+const columns = `r.id, r.kind, r.actor, r.reason, r.total, r.created_at as "createdAt", r.finished_at as "finishedAt",
+  r.cancelled_at as "cancelledAt"`;
+
+function rolloutOf(row: RolloutRow): Rollout {
+  const none = { pending: 0, blocked: 0, published: 0, superseded: 0, unchanged: 0, cancelled: 0, refused: 0 };
+  return { ...row, finishedAt: row.finishedAt ?? undefined, cancelledAt: row.cancelledAt ?? undefined, ...none };
+}
+
+export interface RolloutFilter {
+  readonly kind: Rollout["kind"] | "";
+  readonly actor: string;
+  readonly unfinished: boolean;
+}
+
+/** The place of a rollout in their order: when it was made, in microseconds since 1970, and its id. */
+export interface RolloutPlace {
+  readonly createdMicros: bigint;
+  readonly id: string;
+}
+
+const micros = "cast(extract(epoch from r.created_at) * 1000000 as bigint)";
+
+/** Rollouts without the counts of their collections, the newest first, behind the one given. */
+export async function listRolloutRows(
+  db: Queryable,
+  filter: RolloutFilter,
+  after: RolloutPlace | undefined,
+  limit: number,
+): Promise<readonly (Rollout & RolloutPlace)[]> {
+  const conditions = [
+    ...(after === undefined
+      ? []
+      : [
+          "(r.created_at, r.id) < (timestamptz 'epoch' + :createdMicros * interval '1 microsecond', cast(:afterId as uuid))",
+        ]),
+    ...(filter.kind === "" ? [] : ["r.kind = :kind"]),
+    ...(filter.actor === "" ? [] : ["r.actor = :actor"]),
+    ...(filter.unfinished ? ["r.finished_at is null"] : []),
+  ];
+  const rows = await db.rows<RolloutRow & { readonly createdMicros: bigint }>(
+    `select ${columns}, ${micros} as "createdMicros" from rollouts r
+     ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`} order by r.created_at desc, r.id desc limit :limit`,
+    { ...filter, createdMicros: after?.createdMicros ?? 0n, afterId: after?.id ?? "", limit },
+  );
+  return rows.map((row) => ({ ...rolloutOf(row), createdMicros: row.createdMicros }));
 }
 
 export interface RolloutItem {
@@ -124,6 +178,8 @@ export interface RolloutItem {
   /** The teams through which the rollout concerns it, as text for people. */
   readonly teams: string;
   readonly state: PublicationState;
+  /** What is known of it beside its collection; empty where nothing is. */
+  readonly detail: string;
 }
 
 /** The rollout's collections in ascending order of their GUNs after the one given, optionally only those in certain states. */
@@ -137,8 +193,8 @@ export async function listRolloutItems(
   const ranks = Object.entries(stateOfRank)
     .filter(([, state]) => states.length === 0 || states.includes(state))
     .map(([rank]) => Number(rank));
-  const rows = await db.rows<{ id: bigint; gun: Gun; teams: string; rank: number }>(
-    `select id, gun, teams, rank from (${items}) i where gun > :after and rank = any(:ranks) order by gun limit :limit`,
+  const rows = await db.rows<{ id: bigint; gun: Gun; teams: string; rank: number; detail: string }>(
+    `select id, gun, teams, rank, detail from (${items}) i where gun > :after and rank = any(:ranks) order by gun limit :limit`,
     { id, after, ranks, limit },
   );
   return rows.map(({ id, rank, ...row }) => ({ ...row, collectionId: id, state: stateOfRank[rank] ?? "PENDING" }));
@@ -156,7 +212,9 @@ export function rolloutTeams(
 export async function isRolloutPending(db: Queryable, id: string): Promise<boolean> {
   const row = await db.row(
     `select 1 from rollouts r join rollout_teams rt on rt.rollout_id = r.id
-     where r.id = :id and exists (${behind} and c.block_reason is null)`,
+     where r.id = :id and exists (${behind} and c.block_reason is null)
+     union all
+     select 1 from rollouts r where r.id = :id and exists (${pendingItem})`,
     { id },
   );
   return row !== undefined;
@@ -172,7 +230,7 @@ export async function settleTeams(db: Queryable, now: Date): Promise<void> {
      ) s where t.id = s.id and t.revision = s.revision`,
   );
   await db.run(
-    `update rollouts r set finished_at = :now where r.finished_at is null
+    `update rollouts r set finished_at = :now where r.finished_at is null and r.kind <> 'BATCH'
        and not exists (select from rollout_teams rt where rt.rollout_id = r.id and exists (${behind}))`,
     { now },
   );

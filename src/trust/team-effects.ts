@@ -2,16 +2,18 @@ import { randomUUID } from "node:crypto";
 import type { Call } from "../audit/call.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
-import type { Plan } from "../changes/plan.ts";
+import type { Plan, PlanWarning } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { Gun, TeamId } from "../names.ts";
 import type { Effects, GuardReading, RolloutKind, SigningCertificate, TeamKeyChange } from "../teams/effects.ts";
+import { hasOpenBatch } from "./batch-store.ts";
 import { type Collection, findCollectionsById } from "./collection-store.ts";
 import { collectionsOfTeams, countCollectionsOfTeams, readDesired } from "./delegation-store.ts";
 import type { DesiredCollection } from "./desired.ts";
 import { type NewestFiles, requireHarmless } from "./guard.ts";
 import type { GuardReader, TrustReading } from "./guard-reading.ts";
+import { guardWarnings } from "./guard-warnings.ts";
 import { type CollectionChange, largestTargetsBytes, planOf, requireFits } from "./planner.ts";
 import { insertRollout } from "./rollout-store.ts";
 
@@ -25,7 +27,8 @@ export function createTeamEffects(guards: GuardReader): Effects {
     plan: planTeamChanges,
     guard: guardTeamChanges,
     changed: startRollout,
-    isDelegated: async (tx, team) => (await collectionsOfTeams(tx, [team], 0n, 1)).length > 0,
+    isDelegated: async (tx, team) =>
+      (await collectionsOfTeams(tx, [team], 0n, 1)).length > 0 || (await hasOpenBatch(tx, team)),
     delegationCounts,
   };
 }
@@ -44,9 +47,9 @@ async function guardTeamChanges(
   changes: readonly TeamKeyChange[],
   options: ChangeOptions,
   reading: GuardReading,
-): Promise<void> {
+): Promise<readonly PlanWarning[]> {
   await requireSigners(tx, changes, options);
-  if (!isTrustReading(reading)) return;
+  if (!isTrustReading(reading)) return [];
   const judged: { change: CollectionChange; newest: NewestFiles }[] = [];
   let after = 0n;
   for (;;) {
@@ -56,6 +59,7 @@ async function guardTeamChanges(
     after = found.at(-1)?.collection.id ?? after;
   }
   requireHarmless(judged, options);
+  return guardWarnings(judged);
 }
 
 /** Without teams or keys to look for, nothing was read and nothing is judged. */
@@ -63,7 +67,7 @@ function isTrustReading(reading: GuardReading): reading is TrustReading {
   return "newest" in reading;
 }
 
-/** Whether an unreadable collection is an obstacle, the reading's owner decides: it is not when a key is compromised. */
+/** A collection that is not in a reading of all was delegated after it. */
 function filesOf({ newest, unreadable, isComplete }: TrustReading, gun: Gun): NewestFiles {
   const read = newest(gun);
   if (read !== undefined) return { ...read, unreadable: unreadable.get(gun) };

@@ -18,18 +18,23 @@ export async function lockGrantedTeams(
   grants: readonly { readonly team: TeamId }[],
 ): Promise<ReadonlyMap<TeamId, GrantedTeam>> {
   const ids = grants.map((grant) => grant.team);
+  const known = await lockKnownTeams(tx, ids);
+  for (const id of ids) {
+    if (known.has(id)) continue;
+    throw new Fault("NOT_FOUND", `There is no team ${id}; create it first.`, { metadata: { team: id } });
+  }
+  return known;
+}
+
+/** As lockGrantedTeams, and answers those that exist. */
+export async function lockKnownTeams(
+  tx: Transaction,
+  ids: readonly TeamId[],
+): Promise<ReadonlyMap<TeamId, GrantedTeam>> {
   if (ids.length === 0) return new Map();
   const [teams, certificates] = await Promise.all([lockTeamsShared(tx, ids), signingCertificatesOf(tx, ids)]);
-  const locked = new Map(teams.map((team) => [team.id, team]));
-  return new Map(
-    ids.map((id) => {
-      const team = locked.get(id);
-      if (team === undefined || team.deleted) {
-        throw new Fault("NOT_FOUND", `There is no team ${id}; create it first.`, { metadata: { team: id } });
-      }
-      return [id, { revision: team.revision, certificates: certificates.get(id) ?? [] }];
-    }),
-  );
+  const living = teams.filter((team) => !team.deleted);
+  return new Map(living.map(({ id, revision }) => [id, { revision, certificates: certificates.get(id) ?? [] }]));
 }
 
 /** Each team that is newly granted something must have a member with a certificate in force now. */

@@ -88,6 +88,20 @@ export function isSignedBy(envelope: Envelope<unknown>, keys: readonly TufKey[],
   return signersOf(envelope, byId, inRole).size >= role.threshold;
 }
 
+/** Those of the keys that stand in the role and validly signed the envelope, each once, in the order of the signatures. */
+export function keysThatSigned(
+  envelope: Envelope<unknown>,
+  keys: readonly TufKey[],
+  role: Pick<RoleKeys, "keyIds">,
+): readonly TufKey[] {
+  const byId = new Map(keys.map((key) => [tufKeyIdOf(key), key]));
+  const signed = envelope.signatures.flatMap((signature) => {
+    const key = role.keyIds.includes(signature.keyId) ? byId.get(signature.keyId) : undefined;
+    return key !== undefined && verifySignature(key, signature, envelope.payload) ? [key] : [];
+  });
+  return [...new Set(signed)];
+}
+
 /** The canonical ids of those keys of the role that validly signed the envelope. */
 function signersOf(
   envelope: Envelope<unknown>,

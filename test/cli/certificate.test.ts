@@ -7,7 +7,7 @@ import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { createAuthority, issueIdentity } from "../../src/x509/authority.ts";
 import { type FakeService, startFakeService } from "./fake-service.ts";
 
-const { submitCertificate } = TeamServiceService;
+const { submitCertificate, replaceCertificate } = TeamServiceService;
 let service: FakeService;
 let certificatePem: string;
 let keyPem: string;
@@ -20,6 +20,7 @@ before(async () => {
   certificatePem = alice.certificatePem;
   keyPem = alice.privateKeyPem;
   service.answer(submitCertificate, () => ({ certificate: undefined, outcome: undefined }));
+  service.answer(replaceCertificate, () => ({ certificate: undefined, replaced: [], outcome: undefined }));
 });
 after(() => service.close());
 
@@ -165,3 +166,16 @@ function claimingEntries(zip: Uint8Array): Uint8Array {
   locator.writeUInt32LE(end, 8);
   return Buffer.concat([zip.subarray(0, end), record, locator, zip.subarray(end)]);
 }
+
+test("a replacement takes its certificate from a bundle in the same way, and never its key", async () => {
+  const zip = write("replacement.zip", bundle({ "key.pem": keyPem, "cert.pem": certificatePem }));
+  const { code, err } = await service.run("certificate", "replace", "1b", "--bundle", zip, "--accept-orphaned");
+  assert.equal(code, 0, err);
+  const request = service.requests(replaceCertificate).at(-1);
+  assert.deepEqual([request?.certificate, request?.certificatePem], ["1b", certificatePem]);
+  assert.equal(request?.options?.acceptOrphaned, true);
+  assert.ok(!service.arrivals.at(-1)?.bytes.includes("PRIVATE KEY"));
+  const arrived = service.arrivals.length;
+  const alone = await service.run("certificate", "replace", "1b", write("replacement-key.pem", keyPem));
+  assert.deepEqual([alone.code, service.arrivals.length], [1, arrived]);
+});

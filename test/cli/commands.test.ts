@@ -3,8 +3,9 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
-import { PublicationState } from "../../gen/imagetrust/v1/change.ts";
+import { PublicationState, RolloutKind } from "../../gen/imagetrust/v1/change.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { ExpiringKind, ExpiryServiceService } from "../../gen/imagetrust/v1/expiry.ts";
 import { CertificateState, MemberKind, RevocationReason, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { CollectionState, TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import { type FakeService, runCaptured, startFakeService } from "./fake-service.ts";
@@ -77,6 +78,11 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     { certificate: "1b", revocationReason: RevocationReason.COMPROMISED },
   ],
   [
+    "member revoke alice --because left",
+    TeamServiceService.revokeMember,
+    { member: "alice", revocationReason: RevocationReason.LEFT },
+  ],
+  [
     "certificate list --member alice --team qa --state not-yet-valid",
     TeamServiceService.listCertificates,
     { ...page, member: "alice", team: "qa", states: [CertificateState.NOT_YET_VALID] },
@@ -94,6 +100,30 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     DelegationServiceService.getRollout,
     { ...page, id: "5c", states: [PublicationState.PENDING] },
   ],
+  ["rollout show 5c", DelegationServiceService.getRollout, { ...page, id: "5c", states: [] }],
+  [
+    "rollout list --kind batch --actor ann --unfinished",
+    DelegationServiceService.listRollouts,
+    { ...page, kind: RolloutKind.BATCH, actor: "ann", unfinished: true },
+  ],
+  ["rollout watch 5c", DelegationServiceService.watchRollout, { id: "5c" }],
+  ["rollout cancel 5c", DelegationServiceService.cancelRollout, { id: "5c" }],
+  [
+    `delegate-batch qa ${gun} dtr.example.org/dev/other --path v1 --exclude-from-releases`,
+    DelegationServiceService.batchDelegate,
+    {
+      team: "qa",
+      guns: [gun, "dtr.example.org/dev/other"],
+      selection: undefined,
+      paths: ["v1"],
+      excludeFromReleases: true,
+    },
+  ],
+  [
+    "delegate-batch qa --prefix dtr.example.org/dev/ --label tier=1 --team-of ops",
+    DelegationServiceService.batchDelegate,
+    { team: "qa", guns: [], selection: { gunPrefix: "dtr.example.org/dev/", labels: { tier: "1" }, team: "ops" } },
+  ],
   [
     "audit list --gun g --team t --member m --actor a --type x.v1 --type y.v1 --result OK --since 2026-03-01 --until 2026-03-02T10:00:00+01:00",
     AuditServiceService.listAuditRecords,
@@ -109,6 +139,18 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
       endTime: new Date("2026-03-02T09:00:00Z"),
     },
   ],
+  [
+    "expiring --until 2026-03-02 --prefix dtr. --team qa --kind delegation --kind certificate",
+    ExpiryServiceService.listExpiring,
+    {
+      ...page,
+      untilTime: new Date("2026-03-02T00:00:00Z"),
+      gunPrefix: "dtr.",
+      team: "qa",
+      kinds: [ExpiringKind.DELEGATION, ExpiringKind.CERTIFICATE],
+    },
+  ],
+  ["expiring", ExpiryServiceService.listExpiring, { ...page, untilTime: undefined, kinds: [] }],
   ["audit get 17", AuditServiceService.getAuditRecord, { id: { $case: "index", value: 17n } }],
   [
     "audit get 0198F1A2-0000-7000-8000-000000000001",
@@ -172,6 +214,10 @@ const wrong: readonly (readonly [line: string, says: RegExp])[] = [
   ["team create qa --accept-orphaned", /unknown option/],
   ["member add qa x --robot --person", /cannot be used with/],
   ["rollout wait", /missing required argument 'id'/],
+  ["rollout list --kind nothing", /team_change, member_revocation/],
+  ["delegate-batch qa", /--prefix, --label or --team-of/],
+  [`delegate-batch qa ${gun} --prefix dtr.`, /--prefix, --label or --team-of/],
+  ["delegate-batch qa --file /nowhere/guns", /cannot read/],
   [`init ${gun} --team qa --exclude-from-releases ops`, /names ops/],
   ["certificate add alice", /either a certificate file, or a client bundle/],
   ["certificate add alice /nowhere/cert.pem", /Cannot read/],

@@ -1,11 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type handleUnaryCall, Metadata, Server, ServerCredentials, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 import { BadRequest, ErrorInfo } from "../../gen/google/rpc/error_details.ts";
 import { Status } from "../../gen/google/rpc/status.ts";
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { ExpiryServiceService } from "../../gen/imagetrust/v1/expiry.ts";
+import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
 import type { Method } from "../../src/cli/api.ts";
@@ -14,7 +24,14 @@ import { createAuthority, issueIdentity } from "../../src/x509/authority.ts";
 
 for (const name of ["ADDRESS", "CA", "CERT", "KEY"]) delete process.env[`IMAGETRUST_${name}`];
 
-const services = [TrustServiceService, TeamServiceService, DelegationServiceService, AuditServiceService];
+const services = [
+  TrustServiceService,
+  TeamServiceService,
+  DelegationServiceService,
+  ExpiryServiceService,
+  SignatureServiceService,
+  AuditServiceService,
+];
 
 /** One request as it arrived: the RPC's path and the exact bytes. */
 export interface Arrival {
@@ -98,6 +115,8 @@ export async function runCaptured(...args: readonly string[]): Promise<Run> {
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
     colour: false,
+    isTerminal: false,
+    onInterrupt: () => () => undefined,
     input: async function* () {},
   });
   return { code, out: out.join(""), err: err.join("") };
@@ -126,9 +145,24 @@ function addService(
         callback(error as ServiceError);
       }
     };
-    return [name, handle] as const;
+    return [name, method.responseStream ? streamOf(answers, method.path) : handle] as const;
   });
   server.addService(Object.fromEntries(watched), Object.fromEntries(handlers));
+}
+
+/** The answer to a stream is the list of its messages. */
+function streamOf(answers: ReadonlyMap<string, (request: unknown) => unknown>, path: string) {
+  const handle: handleServerStreamingCall<unknown, unknown> = (call) => {
+    try {
+      const answer = answers.get(path);
+      if (answer === undefined) throw Object.assign(new Error("no answer"), { code: status.UNIMPLEMENTED });
+      for (const message of answer(call.request) as readonly unknown[]) call.write(message);
+      call.end();
+    } catch (error) {
+      call.emit("error", error);
+    }
+  };
+  return handle;
 }
 
 async function writeIdentities(folder: string) {

@@ -105,6 +105,8 @@ test("whatever stands in an error's details, the error is printed in plain lines
         out: () => {},
         err: (part) => void err.push(part),
         colour: false,
+        isTerminal: false,
+        onInterrupt: () => () => undefined,
         input: async function* () {},
       };
       assert.ok(Object.values(exitCode).includes(reportError(terminal, refusal, json)));

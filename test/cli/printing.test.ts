@@ -16,7 +16,14 @@ import { processTerminal, type Terminal } from "../../src/cli/terminal.ts";
 import { trustText } from "../../src/cli/trust-text.ts";
 import { runCaptured } from "./fake-service.ts";
 
-const plain: Terminal = { out: () => {}, err: () => {}, colour: false, input: async function* () {} };
+const plain: Terminal = {
+  out: () => {},
+  err: () => {},
+  colour: false,
+  isTerminal: false,
+  input: async function* () {},
+  onInterrupt: () => () => undefined,
+};
 
 test("columns are as wide as their widest cell, and lines end without blanks", () => {
   const text = table(
@@ -188,17 +195,30 @@ test("every command of the tree has a --help that says how to use it", async () 
 });
 
 for (const [option, commands] of [
-  ["--accept-orphaned", ["certificate revoke", "delegate", "member remove", "undelegate"]],
-  ["--accept-revived", ["certificate add", "delegate", "member add"]],
-  ["--accept-without-signer", ["certificate revoke", "member remove"]],
+  [
+    "--accept-orphaned",
+    [
+      "certificate replace",
+      "certificate revoke",
+      "delegate",
+      "delegate-batch",
+      "member remove",
+      "member revoke",
+      "undelegate",
+    ],
+  ],
+  ["--accept-revived", ["certificate add", "certificate replace", "delegate", "delegate-batch", "member add"]],
+  ["--accept-without-signer", ["certificate revoke", "member remove", "member revoke"]],
   [
     "--etag",
     [
       "certificate add",
+      "certificate replace",
       "certificate revoke",
       "delegate",
       "member add",
       "member remove",
+      "member revoke",
       "team create",
       "team delete",
       "trust delete",

@@ -130,5 +130,5 @@ test("a pending change of a team says how to wait for its rollout", async () => 
   const outcome = Outcome.fromPartial({ state: PublicationState.PENDING, rollout });
   service.answer(TeamServiceService.removeMember, () => ({ outcome, member: undefined }));
   const { out } = await service.run("--no-wait", "member", "remove", "qa", "bob");
-  assert.match(out, /Wait for it: imagetrust rollout wait 5c$/m);
+  assert.match(out, /Wait for it: imagetrust rollout watch 5c$/m);
 });

@@ -236,3 +236,28 @@ test("a server whose certificate is not trusted is asked nothing", async () => {
   });
   await strangers.close();
 });
+
+test("the changefeed tells of each upload after an id, with the version and hash of the timestamp that it made", async () => {
+  const { gun, files } = await initialize();
+  assert.ok(files.length > 0);
+  const all = await server.changefeed(0n, 1_000, never);
+  const ids = all.map(({ id }) => id);
+  assert.deepEqual(
+    ids,
+    [...ids].sort((one, other) => Number(one - other)),
+  );
+  const ours = all.filter((row) => row.gun === gun);
+  const first = await server.readVersion(gun, timestamp, 1, never);
+  assert.ok(first !== undefined);
+  const sha256 = createHash("sha256").update(first).digest("hex");
+  assert.deepEqual(
+    ours.map(({ version, sha256: hash }) => [version, hash]),
+    [[1, sha256]],
+  );
+  const last = ids.at(-1) ?? 0n;
+  assert.deepEqual(await server.changefeed(last, 1_000, never), []);
+  assert.deepEqual(
+    (await server.changefeed(last - 1n, 1, never)).map(({ id }) => id),
+    [last],
+  );
+});

@@ -56,6 +56,11 @@ const table: readonly (readonly [string, ReturnType<typeof collection>, readonly
   ["Delegate", collection("evil.org/dtr.example.org/dev/nginx"), ["root"]],
   ["Delegate", collection(`dtr.example.org/dev/${"a".repeat(300)}`), ["root"]],
   ["Delegate", collection(""), ["root"]],
+  ["BatchDelegate", devNginx, ["root", "spiffe://x/dev", "one-repo"]],
+  ["BatchDelegate", collectionsUnder("dtr.example.org/"), ["root"]],
+  ["ListRollouts", rollout(""), readers],
+  ["WatchRollout", rollout("1"), all.filter((id) => id !== "stranger")],
+  ["CancelRollout", rollout("1"), ["root", "spiffe://x/dev", "one-repo", "qa-lead", "alice"]],
   ["GetTrust", devNginx, [...readers, "spiffe://x/dev", "one-repo"]],
   ["GetDelegation", prodNginx, readers],
   ["ListTrusts", collectionsUnder(""), readers],
@@ -196,4 +201,19 @@ test("changed policies are taken up; broken ones are refused, said so, and the l
   assert.equal(policies.decide("newcomer", "Delegate", devNginx).decision, "ALLOW");
   assert.deepEqual(reloads, ["changed", "kept"]);
   assert.match(lines.join(), /kept the old policies/);
+});
+
+test("an answer is shared among the repositories of a prefix, under the name of each, and never where a policy looks at one", () => {
+  const decide = (by: typeof authorizer, gun: string) => by.decide("spiffe://x/dev", "Delegate", collection(gun));
+  const [one, other] = ["dtr.example.org/dev/one", "dtr.example.org/dev/other"].map((gun) => decide(authorizer, gun));
+  assert.deepEqual([one?.decision, one?.resource], ["ALLOW", 'Collection::"dtr.example.org/dev/one"']);
+  assert.deepEqual(other, { ...one, resource: 'Collection::"dtr.example.org/dev/other"' });
+  const policies = {
+    owner: '@id("owner") permit(principal, action, resource) when { resource in principal.owns };',
+    never: '@id("never") forbid(principal, action, resource) when { resource has gun && resource.gun like "*/other" };',
+  };
+  assert.ok(loaded.ok);
+  const narrow = createAuthorizer({ ...loaded.value, policies });
+  assert.equal(decide(narrow, "dtr.example.org/dev/one").decision, "ALLOW");
+  assert.equal(decide(narrow, "dtr.example.org/dev/other").decision, "DENY");
 });

@@ -6,6 +6,8 @@ import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import * as audit from "../../gen/imagetrust/v1/audit.ts";
 import * as delegation from "../../gen/imagetrust/v1/delegation.ts";
+import * as expiry from "../../gen/imagetrust/v1/expiry.ts";
+import * as signature from "../../gen/imagetrust/v1/signature.ts";
 import * as team from "../../gen/imagetrust/v1/team.ts";
 import * as trust from "../../gen/imagetrust/v1/trust.ts";
 import { createAuthorizer } from "../../src/rpc/authorize.ts";
@@ -18,6 +20,8 @@ const services: Readonly<Record<string, ServiceDefinition>> = {
   trust: trust.TrustServiceService,
   team: team.TeamServiceService,
   delegation: delegation.DelegationServiceService,
+  expiry: expiry.ExpiryServiceService,
+  signature: signature.SignatureServiceService,
   audit: audit.AuditServiceService,
 };
 const methods = Object.values(services).flatMap((service) => Object.values(service));
@@ -58,9 +62,16 @@ test("the resource is what the request names", () => {
   assert.equal(resourceOf("DelegationService/Delegate", { gun: "a.b/c", team: "qa" }), "Collection a.b/c");
   assert.equal(resourceOf("DelegationService/ListDelegations", { gun: "a.b/c", team: "qa" }), "Collection a.b/c");
   assert.equal(resourceOf("DelegationService/ListDelegations", { gun: "", team: "qa" }), "Team qa");
+  assert.equal(resourceOf("SignatureService/WatchTrust", { gun: "a.b/c" }), "Collection a.b/c");
+  assert.equal(resourceOf("SignatureService/WatchTrust", { gun: "" }), "Collection ");
   assert.equal(resourceOf("TeamService/AddMember", { team: "qa", member: "bob" }), "Team qa");
   assert.equal(resourceOf("TeamService/SubmitCertificate", { member: "bob" }), "Member bob");
+  assert.equal(resourceOf("TeamService/RevokeMember", { member: "bob" }), "Member bob");
+  assert.equal(resourceOf("TeamService/ReplaceCertificate", { certificate: "1b" }), "Certificate 1b");
   assert.equal(resourceOf("TeamService/ListTeams", { member: "bob" }), "Member bob");
+  assert.equal(resourceOf("ExpiryService/ListExpiring", { gunPrefix: "a.b/c/", team: "qa" }), "Collection a.b/c/");
+  assert.equal(resourceOf("ExpiryService/ListExpiring", { gunPrefix: "", team: "qa" }), "Team qa");
+  assert.equal(resourceOf("ExpiryService/ListExpiring", { gunPrefix: "", team: "" }), "Collection ");
   assert.equal(resourceOf("AuditService/ListAuditRecords", { gun: "a.b/c", team: "", member: "" }), "Audit a.b/c");
 });
 

@@ -4,7 +4,9 @@ import type { ChangeOptions } from "../../src/changes/options.ts";
 import { type ErrorReason, Fault } from "../../src/errors.ts";
 import type { CertificateId, RevocationReason } from "../../src/teams/certificate.ts";
 import { type AddMember, addMember, removeMember } from "../../src/teams/memberships.ts";
+import { replaceCertificate } from "../../src/teams/replace-certificate.ts";
 import { revokeCertificate } from "../../src/teams/revoke-certificate.ts";
+import { revokeMember } from "../../src/teams/revoke-member.ts";
 import { signingCertificatesOf } from "../../src/teams/signing-certificates-store.ts";
 import { submitCertificate } from "../../src/teams/submit-certificate.ts";
 import { type CreateTeam, createTeam, deleteTeam } from "../../src/teams/teams.ts";
@@ -46,6 +48,14 @@ export function actsOf(house: House) {
     revoke: (certificate: string, revocation: RevocationReason = "SUPERSEDED", given: Given = {}) => {
       const [call, options] = asked(given);
       return revokeCertificate(room, call, { certificate: certificate as CertificateId, reason: revocation }, options);
+    },
+    replace: (certificate: string, pem: string, given: Given = {}) => {
+      const [call, options] = asked(given);
+      return replaceCertificate(room, call, { certificate: certificate as CertificateId, pem }, options);
+    },
+    revokeMember: (member: string, revocation: RevocationReason = "LEFT", given: Given = {}) => {
+      const [call, options] = asked(given);
+      return revokeMember(room, call, { member: memberId(member), reason: revocation }, options);
     },
     /** The SHA-256 of every certificate that counts for the team, by the database. */
     signers: async (team: string): Promise<readonly string[]> => {

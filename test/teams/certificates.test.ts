@@ -191,7 +191,7 @@ describe("certificates", () => {
     house.effects.unreadable = new Map([["dtr.example.org/dev/nginx", "connection refused"]]);
     const [one, other] = [await submitted("ann", pemOf()), await submitted("ann", pemOf())];
     await act.revoke(one, "LEFT");
-    assert.equal(house.effects.guarded.at(-1)?.reading?.unreadable.size, 1);
+    assert.equal(house.effects.guarded.at(-1)?.options.acceptOrphaned, false);
     const fault = await assertRefused(house, () => act.revoke(other, "COMPROMISED"), "INVALID_FIELD");
     assert.deepEqual(
       fault.fields.map((field) => field.field),
@@ -199,7 +199,9 @@ describe("certificates", () => {
     );
     await act.revoke(other, "COMPROMISED", { reason: "laptop stolen" });
     assert.equal(house.effects.refreshed.length, 2);
-    assert.equal(house.effects.guarded.at(-1)?.reading?.unreadable.size, 0);
+    const { reading, options } = house.effects.guarded.at(-1) ?? assert.fail();
+    assert.equal(reading.unreadable.size, 1, "what could not be read is told");
+    assert.deepEqual([options.acceptOrphaned, options.acceptWithoutSigner], [true, true]);
   });
 
   it("are not revoked in a team whose repositories were not read", async () => {

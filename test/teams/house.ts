@@ -3,7 +3,7 @@ import type { Call } from "../../src/audit/call.ts";
 import type { Json, Subject } from "../../src/audit/record.ts";
 import type { ChangeOptions } from "../../src/changes/options.ts";
 import { nothingToPublish, type Outcome } from "../../src/changes/outcome.ts";
-import { type Plan, quietPlan } from "../../src/changes/plan.ts";
+import { type Plan, type PlanWarning, quietPlan } from "../../src/changes/plan.ts";
 import { type Database, openDatabase } from "../../src/database.ts";
 import type { Fault } from "../../src/errors.ts";
 import {
@@ -26,7 +26,11 @@ export class RememberedEffects implements Effects {
   /** What was read before an addition. */
   readonly lookedFor: { readonly teams: readonly TeamId[]; readonly keys: readonly CanonicalKeyId[] }[] = [];
   readonly planned: (readonly TeamKeyChange[])[] = [];
-  readonly guarded: { readonly changes: readonly TeamKeyChange[]; readonly reading: GuardReading }[] = [];
+  readonly guarded: {
+    readonly changes: readonly TeamKeyChange[];
+    readonly options: ChangeOptions;
+    readonly reading: GuardReading;
+  }[] = [];
   readonly changes: TeamKeyChange[] = [];
   readonly kinds: RolloutKind[] = [];
   readonly order: string[] = [];
@@ -55,12 +59,13 @@ export class RememberedEffects implements Effects {
   async guard(
     _tx: unknown,
     changes: readonly TeamKeyChange[],
-    _options: ChangeOptions,
+    options: ChangeOptions,
     reading: GuardReading,
-  ): Promise<void> {
+  ): Promise<readonly PlanWarning[]> {
     this.order.push("guard");
-    this.guarded.push({ changes, reading });
+    this.guarded.push({ changes, options, reading });
     if (this.refusal !== undefined) throw this.refusal;
+    return [];
   }
 
   async changed(

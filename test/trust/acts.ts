@@ -2,7 +2,9 @@ import type { ChangeOptions } from "../../src/changes/options.ts";
 import type { Core } from "../../src/core.ts";
 import type { CertificateId, RevocationReason } from "../../src/teams/certificate.ts";
 import { addMember, removeMember } from "../../src/teams/memberships.ts";
+import { replaceCertificate } from "../../src/teams/replace-certificate.ts";
 import { revokeCertificate } from "../../src/teams/revoke-certificate.ts";
+import { revokeMember } from "../../src/teams/revoke-member.ts";
 import { submitCertificate } from "../../src/teams/submit-certificate.ts";
 import { undelegate } from "../../src/trust/delegate.ts";
 import { gunOf, makeCall, memberOf, noLabels, noName, noOptions, teamOf } from "./house.ts";
@@ -46,11 +48,30 @@ export async function revokeKeyOf(
   options: Options = {},
   reason: RevocationReason = "LEFT",
 ): ReturnType<typeof revokeCertificate> {
+  const request = { certificate: await newestCertificateOf(core, member), reason };
+  return await revokeCertificate(core.teams, makeCall(), request, { ...noOptions, ...options });
+}
+
+/** Replaces the key of a member that has one. */
+export async function replaceKeyOf(
+  core: Core,
+  member: string,
+  by: Identity,
+  options: Options = {},
+): ReturnType<typeof replaceCertificate> {
+  const request = { certificate: await newestCertificateOf(core, member), pem: by.certificatePem };
+  return await replaceCertificate(core.teams, makeCall(), request, { ...noOptions, ...options });
+}
+
+export function revokeAllOf(core: Core, member: string, reason: RevocationReason, options: Options = {}) {
+  return revokeMember(core.teams, makeCall(), { member: memberOf(member), reason }, { ...noOptions, ...options });
+}
+
+export async function newestCertificateOf(core: Core, member: string): Promise<CertificateId> {
   const found = await core.changing.database.row<{ id: CertificateId }>(
     "select id from certificates where member_id = :member and valid_to is null order by created_at desc limit 1",
     { member },
   );
   if (found === undefined) throw new Error(`${member} has no certificate in force`);
-  const request = { certificate: found.id, reason };
-  return await revokeCertificate(core.teams, makeCall(), request, { ...noOptions, ...options });
+  return found.id;
 }

@@ -25,7 +25,7 @@ import { borrowPostgres, type SharedPostgres } from "../stack/shared-postgres.ts
 import { type Identity, makeIdentity } from "./identity.ts";
 import { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
 
-export { day, openReplica, type Replica, type ReplicaOptions, testSettings } from "./replica.ts";
+export { day, openReplica, type Replica, type ReplicaOptions, testFollowing, testSettings } from "./replica.ts";
 
 export const noOptions: ChangeOptions = {
   requestId: "",
@@ -59,6 +59,7 @@ export async function openHouse(options: Partial<ReplicaOptions> = {}): Promise<
   const base = { appUrl: postgres.appUrl, notary, kek };
   const replica = openReplica({ ...base, ...options });
   await replica.core.publisher.start();
+  if (options.follow !== undefined) replica.core.follower.start();
   return {
     ...replica,
     postgres,

@@ -4,6 +4,7 @@ import { type Database, openDatabase } from "../../src/database.ts";
 import { openNotaryServers } from "../../src/notary/directory.ts";
 import { parseKeyEncryptionKey } from "../../src/signing/key-encryption-key.ts";
 import { openSealedBackend } from "../../src/signing/sealed.ts";
+import type { FollowerSettings } from "../../src/trust/follower-room.ts";
 import type { PublisherRoom, PublisherSettings } from "../../src/trust/publisher-room.ts";
 import { openLog } from "../stack/kept-service.ts";
 
@@ -22,6 +23,8 @@ export const testSettings: PublisherSettings = {
   longestBackOffMs: 500,
 };
 
+export const testFollowing: Partial<FollowerSettings> = { pollMs: 50, gapMs: 10_000, sweepMs: 200 };
+
 /** One replica of the service without its edge, on a database and a Notary of its own or shared with others. */
 export interface Replica {
   readonly core: Core;
@@ -36,6 +39,8 @@ export interface ReplicaOptions {
   readonly otherNotary?: { readonly url: string; readonly caFile: string; readonly registryHost: string };
   readonly kek: string;
   readonly settings?: Partial<PublisherSettings>;
+  /** Follows Notary, in such intervals; without it nothing does. */
+  readonly follow?: Partial<FollowerSettings>;
   readonly atStep?: PublisherRoom["atStep"];
   readonly now?: () => Date;
   readonly logLevel?: "silent" | "warn";
@@ -62,6 +67,7 @@ export function openReplica(options: ReplicaOptions): Replica {
     notaries,
     backends: [openSealedBackend(database, kek.value, "test")],
     publisher: { ...testSettings, ...options.settings },
+    follower: { ...testFollowing, ...options.follow },
     longestWaitMs: options.longestWaitMs ?? 20_000,
     log,
     now,
@@ -72,6 +78,7 @@ export function openReplica(options: ReplicaOptions): Replica {
     core,
     database,
     stop: async () => {
+      await core.follower.stop();
       await core.publisher.stop();
       await sequencer.stop();
       await notaries.close();

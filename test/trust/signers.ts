@@ -33,11 +33,19 @@ export interface SignedFile {
   readonly role: string;
   readonly version: number;
   readonly tags: readonly string[];
+  /** What the tags name; images are told apart by their words. */
+  readonly image?: string;
+}
+
+/** The digest that tags of an image get. */
+export function digestOf(image = "an image"): string {
+  return `sha256:${createHash("sha256").update(image).digest("hex")}`;
 }
 
 /** Puts a delegation file that these members sign together on Notary, without the service. */
 export async function pushSigned(core: Core, signers: readonly Identity[], file: SignedFile): Promise<void> {
-  const image = { length: 8, hashes: new Map([["sha256", createHash("sha256").update("an image").digest()]]) };
+  const digest = Buffer.from(digestOf(file.image).slice("sha256:".length), "hex");
+  const image = { length: 8, hashes: new Map([["sha256", digest]]) };
   const payload = targetsPayload({
     version: file.version,
     expires: inOneYear,

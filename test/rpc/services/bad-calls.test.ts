@@ -73,6 +73,18 @@ test("a request_id that comes with another body is refused", async () => {
   await assertRefused(house, bad("", createTeam, { team: "second", options }, "REQUEST_ID_REUSED"));
 });
 
+test("a repeated request_id is answered again and writes no second record", async () => {
+  const wish = { team: "twice", options: { requestId: "twice-1", reason: "once" } };
+  const first = await house.admin.send(createTeam, wish);
+  await house.freshRecords();
+  const second = await house.admin.send(createTeam, wish);
+  assert.deepEqual([first.outcome?.requestReplayed, second.outcome?.requestReplayed], [false, true]);
+  assert.deepEqual(second.team, first.team);
+  assert.deepEqual(await house.freshRecords(), []);
+  const other = await house.other.send(createTeam, { ...wish, team: "thrice" });
+  assert.equal(other.outcome?.requestReplayed, false);
+});
+
 test("a page token is good for its own list and filter only", async () => {
   const page = await house.admin.send(listTrusts, { pageSize: 1 });
   const next = await house.admin.send(listTrusts, { pageSize: 1, pageToken: page.nextPageToken });

@@ -1,4 +1,10 @@
-import { type Client, type ClientUnaryCall, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type Client,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import type { ChangeOptions } from "../../../src/changes/options.ts";
 import { type DecodedError, decodedError } from "../fixtures.ts";
 
@@ -25,6 +31,8 @@ export interface Sending {
 /** One caller of the service. */
 export interface Caller {
   send<Request, Response>(rpc: Rpc<Request, Response>, wish: Wish<Request>, sending?: Sending): Promise<Response>;
+  /** Opens a stream; the test reads it, and cancels it where it does not end. */
+  stream<Request, Response>(rpc: Rpc<Request, Response>, wish: Wish<Request>): ClientReadableStream<Response>;
   /** Sends bytes that no generated code would make. */
   sendBytes(path: string, bytes: Buffer): Promise<Buffer>;
   /** How the call was refused; fails when it was not. */
@@ -41,6 +49,15 @@ export function callerOf(client: Client): Caller {
   const send: Caller["send"] = (rpc, wish, sending = {}) => ask(client, rpc, requestOf(rpc, wish), sending);
   return {
     send,
+    stream: (rpc, wish) =>
+      client.makeServerStreamRequest(
+        rpc.path,
+        rpc.requestSerialize,
+        rpc.responseDeserialize,
+        requestOf(rpc, wish),
+        new Metadata(),
+        { deadline: Date.now() + 30_000 },
+      ),
     sendBytes: (path, bytes) => {
       const same = (buffer: Buffer): Buffer => buffer;
       const raw = { path, requestSerialize: same, requestDeserialize: same, responseDeserialize: same };

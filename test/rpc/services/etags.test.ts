@@ -22,6 +22,7 @@ before(async () => {
   await makeTeam(house.admin, "qa", ["ann"]);
   await makeTeam(house.admin, "ops", ["oli"]);
   await createTeam(house.admin, "idle");
+  await addMember(house.admin, "ops", "rob");
   await initialize(house.admin, gun, ["qa"]);
 });
 after(() => house.stop());
@@ -45,14 +46,20 @@ function guarded<Request>(
 
 const ofDelegation = async () => (await house.viewer.send(getDelegation, { gun, team: "qa" })).delegation?.etag;
 const ofTrust = async () => (await house.viewer.send(getTrust, { gun })).trust?.etag;
-const ofMember = async () => (await house.viewer.send(teams.getMember, { member: "oli" })).member?.etag;
+const ofMember = (member: string) => async () => (await house.viewer.send(teams.getMember, { member })).member?.etag;
 const ofTeam = (team: string) => async () => (await house.viewer.send(teams.getTeam, { team })).team?.etag;
 
 /** In this order each is allowed by what those before it left. */
 const changes: readonly Guarded[] = [
-  guarded("AddMember", teams.addMember, { team: "qa", member: "oli" }, ofMember),
-  guarded("RemoveMember", teams.removeMember, { team: "qa", member: "oli" }, ofMember),
+  guarded("AddMember", teams.addMember, { team: "qa", member: "oli" }, ofMember("oli")),
+  guarded("RemoveMember", teams.removeMember, { team: "qa", member: "oli" }, ofMember("oli")),
   guarded("Delegate", delegate, { gun, team: "qa", excludeFromReleases: true }, ofDelegation),
+  guarded(
+    "RevokeMember",
+    teams.revokeMember,
+    { member: "rob", revocationReason: RevocationReason.LEFT },
+    ofMember("rob"),
+  ),
   guarded("Undelegate", undelegate, { gun, team: "qa" }, ofDelegation),
   guarded("DeleteTrust", deleteTrust, { gun }, ofTrust),
   guarded("DeleteTeam", teams.deleteTeam, { team: "idle" }, ofTeam("idle")),

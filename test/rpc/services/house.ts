@@ -15,9 +15,11 @@ import { auditService } from "../../../src/rpc/audit-service.ts";
 import { createAuthorizer } from "../../../src/rpc/authorize.ts";
 import { delegationService } from "../../../src/rpc/delegation-service.ts";
 import type { Edge } from "../../../src/rpc/edge.ts";
+import { expiryService } from "../../../src/rpc/expiry-service.ts";
 import { createHealth } from "../../../src/rpc/health.ts";
 import { loadPolicies } from "../../../src/rpc/policy-set.ts";
 import { startServer } from "../../../src/rpc/server.ts";
+import { signatureService } from "../../../src/rpc/signature-service.ts";
 import { teamService } from "../../../src/rpc/team-service.ts";
 import { openCertificates } from "../../../src/rpc/tls.ts";
 import { trustService } from "../../../src/rpc/trust-service.ts";
@@ -29,7 +31,7 @@ import { keepText } from "../../stack/kept.ts";
 import { keepService } from "../../stack/kept-service.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
 import { borrowPostgres } from "../../stack/shared-postgres.ts";
-import { testSettings } from "../../trust/house.ts";
+import { testFollowing, testSettings } from "../../trust/house.ts";
 import { collectedLog, noMetrics } from "../fixtures.ts";
 import { writeTls } from "../test-server.ts";
 import { type Caller, callerOf } from "./client.ts";
@@ -45,6 +47,8 @@ export interface House {
   /** Another admin, and somebody who may only look. */
   readonly other: Caller;
   readonly viewer: Caller;
+  /** Who owns dtr.example.org/dev/. */
+  readonly owner: Caller;
   readonly logLines: readonly string[];
   /** What was counted as ended, such as `Delegate NOT_FOUND`. */
   readonly ended: readonly string[];
@@ -54,12 +58,15 @@ export interface House {
   freshRecords(): Promise<readonly AuditRecord[]>;
   /** Whether somebody waits for the Notary that never answers. */
   notaryIsAsked(): boolean;
+  /** Ends the streams, as the service does when it stops. */
+  endStreams(): void;
   /** Throws when any call ended as INTERNAL. */
   stop(): Promise<void>;
 }
 
-/** `publishing: false` leaves the publisher asleep: what is decided stays pending. GUNs of slow.example.org have a Notary that never answers. */
-export async function openHouse({ publishing }: { readonly publishing: boolean }): Promise<House> {
+/** `following` keeps what others sign. `publishing: false` leaves the publisher asleep: what is decided stays pending. GUNs of slow.example.org have a Notary that never answers. */
+export async function openHouse(how: { readonly publishing: boolean; readonly following?: boolean }): Promise<House> {
+  const { publishing, following = false } = how;
   const postgres = await borrowPostgres();
   const [notary, slow] = await Promise.all([startNotary(postgres), startSilentServer()]);
   const now = (): Date => new Date();
@@ -79,6 +86,8 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
     notaries,
     backends: [openSealedBackend(database, kek.value, "test")],
     publisher: testSettings,
+    follower: testFollowing,
+    heartbeatMs: 200,
     longestWaitMs: 10_000,
     log,
     now,
@@ -86,6 +95,7 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
   sequencer.start();
   if (publishing) await core.publisher.start();
   else await registerServers(database, notaries.all);
+  if (following) core.follower.start();
   const ended: string[] = [];
   const edge: Omit<Edge, "authorizer"> = {
     metrics: {
@@ -95,10 +105,13 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
     log,
     recordRefusal: (call, fault) => recordRefusal(database, call, fault, now()),
   };
+  const closing = new AbortController();
   const served = await serve(edge, (known) => [
     trustService(known, { room: core.trust, signals: core.signals, notaryUrls: new Map([["main", publicNotaryUrl]]) }),
     teamService(known, core.teams),
-    delegationService(known, core.trust),
+    delegationService(known, core.trust, core.signals),
+    signatureService(known, { tags: core.signedTags, watching: core.watching, closing: closing.signal }),
+    expiryService(known, database),
     auditService(known, { database, sequencer, now }),
   ]);
   const fresh = { from: 0n };
@@ -124,8 +137,11 @@ export async function openHouse({ publishing }: { readonly publishing: boolean }
       return rows.map((row) => (JSON.parse(row.leaf.toString()) as { record: AuditRecord }).record);
     },
     notaryIsAsked: () => slow.connections > 0,
+    endStreams: () => closing.abort(),
     stop: async () => {
+      closing.abort();
       await served.stop();
+      await core.follower.stop();
       await core.publisher.stop();
       await sequencer.stop();
       await notaries.close();
@@ -153,7 +169,8 @@ async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) =
     { name: "server", purposes: ["server"], dns: ["localhost"], ips: ["127.0.0.1"], days: 1 },
     now,
   );
-  const edge: Edge = { ...known, authorizer: authorizerOf(directory) };
+  const draining = new AbortController();
+  const edge: Edge = { ...known, authorizer: authorizerOf(directory), draining: draining.signal };
   const certificates = await openCertificates(writeTls(directory, server, authority), edge.log, edge.metrics);
   const services = servicesOf(edge);
   const running = await startServer({
@@ -164,6 +181,7 @@ async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) =
     descriptors: await readFile(new URL("../../../gen/imagetrust.v1.binpb", import.meta.url)),
     metrics: edge.metrics,
     log: edge.log,
+    onDrain: () => draining.abort(),
   });
   const connect = async (name: string): Promise<Caller> => {
     const { certificatePem, privateKeyPem } = await issue(name);
@@ -172,13 +190,18 @@ async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) =
     const limits = { "grpc.use_local_subchannel_pool": 1 };
     return callerOf(new Client(`localhost:${running.port}`, channel, limits));
   };
-  const callers = { admin: await connect("admin"), other: await connect("other"), viewer: await connect("viewer") };
+  const callers = {
+    admin: await connect("admin"),
+    other: await connect("other"),
+    viewer: await connect("viewer"),
+    owner: await connect("owner"),
+  };
   return {
     callers,
     stop: async () => {
+      await running.drain({ healthWaitMs: 0, graceMs: 1_000 });
       for (const caller of Object.values(callers)) caller.close();
       certificates.close();
-      await running.drain({ healthWaitMs: 0, graceMs: 1_000 });
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -191,7 +214,9 @@ function authorizerOf(directory: string): Edge["authorizer"] {
     uid: uid("Identity", name),
     parents: [uid("Role", role)],
   }));
-  writeFileSync(join(directory, "entities.json"), JSON.stringify(entities));
+  const owns = [uid("Prefix", "dtr.example.org/dev/")];
+  const owner = { uid: uid("Identity", "owner"), attrs: { owns, teams: [], members: [] }, parents: [] };
+  writeFileSync(join(directory, "entities.json"), JSON.stringify([...entities, owner]));
   const loaded = loadPolicies(directory);
   if (!loaded.ok) throw new Error(loaded.faults.join());
   return createAuthorizer(loaded.value);

@@ -29,6 +29,7 @@ interface Scene {
   readonly idleTeam: string;
   readonly idleMember: string;
   readonly emptyTeam: string;
+  readonly rollout: string;
 }
 
 async function setScene(name: string): Promise<Scene> {
@@ -49,7 +50,13 @@ async function setScene(name: string): Promise<Scene> {
     initialize(admin, scene.bareGun),
   ]);
   await initialize(admin, scene.gun, [scene.team]);
-  return { ...scene, certificate: certificate?.id ?? "" };
+  const guns = [scene.bareGun];
+  const { outcome } = await admin.send(delegations.batchDelegate, {
+    team: scene.idleTeam,
+    guns,
+    options: { noWait: true },
+  });
+  return { ...scene, certificate: certificate?.id ?? "", rollout: outcome?.rollout?.id ?? "" };
 }
 
 interface Mutation {
@@ -76,6 +83,7 @@ function mutation<Request>(
 const newKeyOf = (who: "member" | "idleMember") => (scene: Scene) => submit(house.other, scene[who]);
 const newDelegation = (scene: Scene) => delegate(house.other, scene.bareGun, scene.team);
 const further = freshCertificate();
+const replacement = freshCertificate();
 
 const mutations: readonly Mutation[] = [
   mutation(
@@ -96,7 +104,26 @@ const mutations: readonly Mutation[] = [
     ({ certificate }) => ({ certificate, revocationReason: RevocationReason.SUPERSEDED }),
     newDelegation,
   ),
+  mutation(
+    "replace",
+    teams.replaceCertificate,
+    ({ certificate }) => ({ certificate, certificatePem: replacement }),
+    newDelegation,
+  ),
+  mutation(
+    "off-board",
+    teams.revokeMember,
+    ({ member }) => ({ member, revocationReason: RevocationReason.LEFT }),
+    newDelegation,
+  ),
   mutation("delegate", delegations.delegate, ({ gun, idleTeam }) => ({ gun, team: idleTeam }), newKeyOf("idleMember")),
+  mutation(
+    "batch",
+    delegations.batchDelegate,
+    ({ gun, bareGun, idleTeam }) => ({ team: idleTeam, guns: [gun, bareGun] }),
+    newKeyOf("idleMember"),
+  ),
+  mutation("stop", delegations.cancelRollout, ({ rollout }) => ({ id: rollout })),
   mutation("undelegate", delegations.undelegate, ({ gun, team }) => ({ gun, team }), newKeyOf("member")),
 ];
 

@@ -1,0 +1,40 @@
+import type { Database } from "../database.ts";
+import type { Gun } from "../names.ts";
+import { logSize } from "./log-news.ts";
+import { type StoredRecord, type StoredRow, storedColumns, storedRecordOf } from "./query.ts";
+
+/** Records in the order of the log. */
+export interface Tail {
+  readonly records: readonly StoredRecord[];
+  /** The index up to which everything was looked through: where to go on. */
+  readonly next: bigint;
+  /** Whether the end of the log was reached. */
+  readonly isEnd: boolean;
+}
+
+/** At most so many entries are looked through at once, whatever they are about. */
+const widest = 10_000n;
+
+/**
+ * Reads the records about collections, or about one, from an index on, oldest first. `families` are the first words of event types.
+ * The log is gapless and never changes below its size, so that whoever goes on at `next` misses none.
+ */
+export async function tailRecords(
+  database: Database,
+  { gun, families }: { readonly gun: Gun | ""; readonly families: readonly string[] },
+  from: bigint,
+  limit: number,
+): Promise<Tail> {
+  const size = await logSize(database);
+  const end = size < from + widest ? size : from + widest;
+  if (end <= from) return { records: [], next: from, isEnd: true };
+  const rows = await database.rows<StoredRow>(
+    `select ${storedColumns} from audit.entry e where e.idx >= :from and e.idx < :end and e.gun is not null
+       and (:gun = '' or e.gun = :gun collate "C") and split_part(e.event_type, '.', 1) = any(:families)
+     order by e.idx limit :limit`,
+    { gun, families, from, end, limit },
+  );
+  const last = rows.at(-1);
+  const next = rows.length < limit || last === undefined ? end : last.idx + 1n;
+  return { records: rows.map(storedRecordOf), next, isEnd: next >= size };
+}

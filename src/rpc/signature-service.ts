@@ -1,0 +1,48 @@
+import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
+import type { SignedTags } from "../trust/signed-tags.ts";
+import { type Watching, watchTrust } from "../trust/watch-trust.ts";
+import type { Edge } from "./edge.ts";
+import { implement } from "./implement.ts";
+import { listFitting } from "./page.ts";
+import { encodeOnce } from "./per-object.ts";
+import type { ServedService } from "./served-service.ts";
+import { parseGetSignedTag, parseListSignedTags, parseWatchTrust } from "./signature-requests.ts";
+import { signedTagToWire, watchedToWire } from "./signature-wire.ts";
+
+export interface SignatureServiceParts {
+  readonly tags: SignedTags;
+  readonly watching: Watching;
+  /** Aborts when the service stops: streams end then. */
+  readonly closing: AbortSignal;
+}
+
+/** A stream ends by itself so long before its call would be cut off. */
+const farewellMs = 1_000;
+
+/** Serves imagetrust.v1.SignatureService. */
+export function signatureService(edge: Edge, { tags, watching, closing }: SignatureServiceParts): ServedService {
+  const service = {
+    ...SignatureServiceService,
+    listSignedTags: encodeOnce(SignatureServiceService.listSignedTags),
+  };
+  return implement(edge, service, {
+    listSignedTags: (request) => {
+      const { gun, prefix, page } = parseListSignedTags(request);
+      return listFitting(service.listSignedTags, page, async (fitting) => {
+        const { items, nextToken } = await tags.list(gun, prefix, fitting);
+        return { tags: items.map(signedTagToWire), nextPageToken: nextToken };
+      });
+    },
+    getSignedTag: async (request) => {
+      const { gun, tag } = parseGetSignedTag(request);
+      return { tag: signedTagToWire(await tags.get(gun, tag)) };
+    },
+    watchTrust: async function* (request, call) {
+      const watch = parseWatchTrust(request);
+      const signal = AbortSignal.any([call.signal, closing]);
+      for await (const watched of watchTrust(watching, { ...watch, until: call.deadline - farewellMs, signal })) {
+        yield watchedToWire(watched);
+      }
+    },
+  });
+}
