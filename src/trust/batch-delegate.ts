@@ -16,7 +16,7 @@ import { type CollectionChange, planOf } from "./planner.ts";
 import { isLive } from "./publication-view.ts";
 import { insertRollout } from "./rollout-store.ts";
 import type { TrustRoom } from "./room.ts";
-import { type GrantedTeam, lockKnownTeams, requireRoomInReleases, requireSigners } from "./team-grants.ts";
+import { type GrantedTeam, isGranted, lockKnownTeams, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 
 export interface BatchDelegate {
   readonly team: TeamId;
@@ -49,8 +49,8 @@ export async function batchDelegate(
     requireKnown(request, guns, teams, collections);
     requireExclusion(request, collections);
     const held = await currentDelegationsTo(tx, request.team, idsOf(collections));
-    const decidedAlready = collections.filter(({ id }) => isSame(held.get(id), request));
-    const open = collections.filter(({ id }) => !isSame(held.get(id), request));
+    const decidedAlready = collections.filter(({ id }) => isGranted(held.get(id), request));
+    const open = collections.filter(({ id }) => !isGranted(held.get(id), request));
     if (open.length > 0) requireSigners(teams, now);
     const plan = await planBatch(tx, request, open, decidedAlready.length, teams, now);
 
@@ -107,24 +107,7 @@ function requireKnown(
 
 /** Refuses paths that the releases of any of the repositories would make void, and names the first of these. */
 function requireExclusion(request: BatchDelegate, collections: readonly Collection[]): void {
-  const narrow = collections.find((collection) => {
-    try {
-      requireRoomInReleases([request], collection.releasesPaths, () => "paths");
-      return false;
-    } catch (error) {
-      if (error instanceof Fault) return true;
-      throw error;
-    }
-  });
-  if (narrow !== undefined) requireRoomInReleases([request], narrow.releasesPaths, () => "paths");
-}
-
-function isSame(held: HeldDelegationRow | undefined, request: BatchDelegate): boolean {
-  return (
-    held !== undefined &&
-    held.inReleases !== request.excludeFromReleases &&
-    JSON.stringify(held.paths) === JSON.stringify(request.paths)
-  );
+  for (const { releasesPaths } of collections) requireRoomInReleases([request], releasesPaths, () => "paths");
 }
 
 const chunk = 200;

@@ -24,7 +24,7 @@ import { requireDelegationEtag } from "./guard-reading.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
 import type { TrustRoom } from "./room.ts";
-import { lockGrantedTeams, lockKnownTeam, requireRoomInReleases, requireSigners } from "./team-grants.ts";
+import { isGranted, lockGrantedTeams, lockKnownTeam, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 import { noSuchTrust } from "./trust-view.ts";
 
 export interface Delegate {
@@ -69,7 +69,7 @@ export async function decideDelegation(
   const held = rows.find((row) => row.team === request.team);
   requireDelegationEtag(request.options, held);
   requireRoomInReleases([request], collection.releasesPaths, () => "paths");
-  if (held !== undefined && isSame(held, request)) {
+  if (held !== undefined && isGranted(held, request)) {
     return unchanged(collection, held.sinceGeneration, request, "delegation.delegated.v1");
   }
   requireSigners(granted, now);
@@ -206,12 +206,6 @@ function recordedDelegation(desired: DesiredCollection, team: TeamId): Json {
       canonical_key_id: certificate.canonicalKeyId,
     })),
   };
-}
-
-function isSame(held: DelegationRow, request: Delegate): boolean {
-  return (
-    held.inReleases !== request.excludeFromReleases && JSON.stringify(held.paths) === JSON.stringify(request.paths)
-  );
 }
 
 /** A collection whose row is locked, with what is decided of it. */

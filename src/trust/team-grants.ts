@@ -78,6 +78,18 @@ export function requireRoomInReleases(
   );
 }
 
+/** Whether a delegation that stands grants exactly this already. */
+export function isGranted(
+  held: { readonly paths: readonly string[]; readonly inReleases: boolean } | undefined,
+  grant: GrantedPaths,
+): boolean {
+  return (
+    held !== undefined &&
+    held.inReleases !== grant.excludeFromReleases &&
+    JSON.stringify(held.paths) === JSON.stringify(grant.paths)
+  );
+}
+
 /** Takes a team FOR SHARE; a team that is not there is NOT_FOUND. */
 export async function lockKnownTeam(tx: Transaction, team: TeamId): Promise<void> {
   const [found] = await lockTeamsShared(tx, [team]);
