@@ -28,7 +28,7 @@ import { trustService } from "./rpc/trust-service.ts";
 import { migrate, requireSchema } from "./schema.ts";
 import { openSealedBackend } from "./signing/sealed.ts";
 import { startTelemetry } from "./telemetry.ts";
-import type { PublisherRoom, PublisherSettings } from "./trust/publisher-room.ts";
+import type { PublisherRoom, PublisherSettings } from "./trust/publisher/publisher-room.ts";
 
 /** What ends a serving process, and what makes it read certificates and policies again. */
 export interface ServeSignals {

@@ -13,13 +13,13 @@ import type {
 import type { PageRequest } from "../changes/page-token.ts";
 import { type Gun, parseGun, parseTeamId, type TeamId } from "../names.ts";
 import { parseLabels } from "../teams/labels.ts";
-import type { BatchDelegate } from "../trust/batch-delegate.ts";
-import { mostInBatch, parseGunPrefix, type Selection } from "../trust/batch-selection.ts";
-import type { CancelRollout } from "../trust/cancel-rollout.ts";
 import type { Delegate, Undelegate } from "../trust/delegate.ts";
 import { parsePaths } from "../trust/paths.ts";
-import type { RolloutFilter } from "../trust/rollout-store.ts";
-import { parseRolloutId, type RolloutId, type RolloutQuery } from "../trust/rollout-view.ts";
+import type { BatchDelegate } from "../trust/rollouts/batch-delegate.ts";
+import { mostInBatch, parseGunPrefix, type Selection } from "../trust/rollouts/batch-selection.ts";
+import type { CancelRollout } from "../trust/rollouts/cancel-rollout.ts";
+import type { RolloutFilter } from "../trust/rollouts/rollout-store.ts";
+import { parseRolloutId, type RolloutId, type RolloutQuery } from "../trust/rollouts/rollout-view.ts";
 import { readOptions } from "./change-options.ts";
 import { parseEnum, parseFilter, parseLine, type Read, readEach, readFields, right, wrong } from "./fields.ts";
 import { readPage } from "./page.ts";

@@ -1,12 +1,12 @@
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
-import { batchDelegate } from "../trust/batch-delegate.ts";
-import { cancelRollout } from "../trust/cancel-rollout.ts";
 import type { ChangeSignals } from "../trust/change-signals.ts";
 import { delegate, undelegate } from "../trust/delegate.ts";
 import { listDelegations } from "../trust/delegation-list.ts";
 import { getDelegation } from "../trust/delegation-view.ts";
-import { getRollout, listRollouts } from "../trust/rollout-view.ts";
-import { watchRollout } from "../trust/rollout-watch.ts";
+import { batchDelegate } from "../trust/rollouts/batch-delegate.ts";
+import { cancelRollout } from "../trust/rollouts/cancel-rollout.ts";
+import { getRollout, listRollouts } from "../trust/rollouts/rollout-view.ts";
+import { watchRollout } from "../trust/rollouts/rollout-watch.ts";
 import type { TrustRoom } from "../trust/room.ts";
 import { asOfNow } from "./as-of-now.ts";
 import {

@@ -7,8 +7,8 @@ import {
 import type { PageRequest } from "../changes/page-token.ts";
 import type { Database } from "../database.ts";
 import { parseTeamId } from "../names.ts";
-import { listExpiring } from "../trust/expiring.ts";
-import type { Expiring, ExpiringFilter } from "../trust/expiring-store.ts";
+import { listExpiring } from "../trust/expiry/expiring.ts";
+import type { Expiring, ExpiringFilter } from "../trust/expiry/expiring-store.ts";
 import type { Edge } from "./edge.ts";
 import { parseEnum, parseFilter, parseInstant, readEach, readFields } from "./fields.ts";
 import { implement } from "./implement.ts";

@@ -1,6 +1,6 @@
 import type { Call } from "../audit/call.ts";
 import { Fault } from "../errors.ts";
-import type { PermitEvery } from "../trust/batch-delegate.ts";
+import type { PermitEvery } from "../trust/rollouts/batch-delegate.ts";
 import type { Edge } from "./edge.ts";
 import { collection } from "./resource.ts";
 

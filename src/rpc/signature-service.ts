@@ -1,6 +1,6 @@
 import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
-import type { SignedTags } from "../trust/signed-tags.ts";
-import { type Watching, watchTrust } from "../trust/watch-trust.ts";
+import type { SignedTags } from "../trust/signed/signed-tags.ts";
+import { type Watching, watchTrust } from "../trust/signed/watch-trust.ts";
 import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { listFitting } from "./page.ts";

@@ -6,9 +6,9 @@ import {
 } from "../../gen/imagetrust/v1/signature.ts";
 import type { StoredRecord } from "../audit/query.ts";
 import type { AuditedRole } from "../audit/record.ts";
-import { type ToldSignatures, toldSignatures } from "../trust/signature-record.ts";
-import type { SignedTag, TagSignature } from "../trust/signed-tags.ts";
-import type { Watched } from "../trust/watch-trust.ts";
+import { type ToldSignatures, toldSignatures } from "../trust/follower/signature-record.ts";
+import type { SignedTag, TagSignature } from "../trust/signed/signed-tags.ts";
+import type { Watched } from "../trust/signed/watch-trust.ts";
 import { keyRefToWire } from "./outcome-wire.ts";
 
 export function signedTagToWire(tag: SignedTag): WireSignedTag {

@@ -7,8 +7,6 @@ import { withinReadingTime } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
-import { supersedeBatchItems } from "./batch-store.ts";
-import { endBlock } from "./block.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import {
   currentDelegationsOf,
@@ -19,10 +17,12 @@ import {
   lastEndOf,
 } from "./delegation-store.ts";
 import type { DesiredCollection, DesiredDelegation } from "./desired.ts";
-import { type NewestFiles, requireHarmless } from "./guard.ts";
-import { requireDelegationEtag } from "./guard-reading.ts";
+import { type NewestFiles, requireHarmless } from "./guards/guard.ts";
+import { requireDelegationEtag } from "./guards/guard-reading.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
+import { endBlock } from "./publisher/block.ts";
+import { supersedeBatchItems } from "./rollouts/batch-store.ts";
 import type { TrustRoom } from "./room.ts";
 import { isGranted, lockGrantedTeams, lockKnownTeam, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 import { noSuchTrust } from "./trust-view.ts";

@@ -6,15 +6,15 @@ import { nothingToPublish } from "../changes/outcome.ts";
 import { quietPlan } from "../changes/plan.ts";
 import { Fault } from "../errors.ts";
 import type { Gun } from "../names.ts";
-import { supersedeBatchItems } from "./batch-store.ts";
-import { cancelUnsent } from "./block.ts";
 import { type Collection, lockCollectionOf, markDeleted } from "./collection-store.ts";
 import { endDelegations } from "./delegation-store.ts";
-import { endUpload } from "./end-upload.ts";
 import { recordedTrust } from "./initialize.ts";
+import { cancelUnsent } from "./publisher/block.ts";
+import { endUpload } from "./publisher/end-upload.ts";
+import { openUpload, rejectedUploads } from "./publisher/upload-store.ts";
+import { supersedeBatchItems } from "./rollouts/batch-store.ts";
 import type { TrustRoom } from "./room.ts";
 import { requireTrustEtag } from "./trust-view.ts";
-import { openUpload, rejectedUploads } from "./upload-store.ts";
 
 export interface DeleteTrust {
   readonly gun: Gun;

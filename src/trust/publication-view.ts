@@ -1,9 +1,9 @@
 import type { PendingReason, Publication, RoleVersion } from "../changes/outcome.ts";
 import type { Queryable } from "../database.ts";
 import type { RoleName } from "../names.ts";
-import { concernsUploadOnly } from "./block.ts";
 import type { Collection } from "./collection-store.ts";
-import type { RolloutItem } from "./rollout-store.ts";
+import { concernsUploadOnly } from "./publisher/block.ts";
+import type { RolloutItem } from "./rollouts/rollout-store.ts";
 
 /** How far the change that made `generation` has come on Notary, as of now. */
 export async function publicationFor(db: Queryable, collection: Collection, generation: bigint): Promise<Publication> {

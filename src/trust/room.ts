@@ -1,6 +1,6 @@
 import type { Changing } from "../changes/mutation.ts";
 import type { NotaryServers } from "../notary/directory.ts";
-import type { GuardReader } from "./guard-reading.ts";
+import type { GuardReader } from "./guards/guard-reading.ts";
 import type { TrustReader } from "./trust-reading.ts";
 
 /** What the use cases on collections and delegations need from the house. */

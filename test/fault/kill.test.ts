@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Rollout } from "../../src/changes/outcome.ts";
 import { submitCertificate } from "../../src/teams/submit-certificate.ts";
-import { getRollout, parseRolloutId } from "../../src/trust/rollout-view.ts";
+import { getRollout, parseRolloutId } from "../../src/trust/rollouts/rollout-view.ts";
 import { getTrust } from "../../src/trust/trust-view.ts";
 import {
   delegateTo,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
-import type { Step } from "../../src/trust/publisher-room.ts";
+import type { Step } from "../../src/trust/publisher/publisher-room.ts";
 import { startPostgres, type TestPostgres } from "../stack/postgres.ts";
 import { delegateTo, type House, initialize, makeTeam, openHouse, type Replica } from "../trust/house.ts";
 import { checkInvariants } from "./invariants.ts";

@@ -3,7 +3,7 @@ import { after, before, type TestContext, test } from "node:test";
 import pg from "pg";
 import { removeMember } from "../../src/teams/memberships.ts";
 import { undelegate } from "../../src/trust/delegate.ts";
-import type { Step } from "../../src/trust/publisher-room.ts";
+import type { Step } from "../../src/trust/publisher/publisher-room.ts";
 import { getTrust } from "../../src/trust/trust-view.ts";
 import {
   delegateTo,

@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from "node:test";
 import type { Outcome, Rollout } from "../../src/changes/outcome.ts";
 import type { Core } from "../../src/core.ts";
 import { deleteTrust } from "../../src/trust/delete-trust.ts";
-import { getRollout, type RolloutId } from "../../src/trust/rollout-view.ts";
+import { getRollout, type RolloutId } from "../../src/trust/rollouts/rollout-view.ts";
 import { removeFrom, submitFor, undelegateFrom } from "../trust/acts.ts";
 import { delegateTo, gunOf, initialize, joinTeam, makeCall, makeTeam, noOptions } from "../trust/house.ts";
 import { makeIdentity } from "../trust/identity.ts";

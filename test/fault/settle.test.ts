@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { settleTeams } from "../../src/trust/rollout-store.ts";
+import { settleTeams } from "../../src/trust/rollouts/rollout-store.ts";
 import { removeFrom } from "../trust/acts.ts";
 import { type House, initialize, makeTeam, openHouse } from "../trust/house.ts";
 import { checkInvariants } from "./invariants.ts";

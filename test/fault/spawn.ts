@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { PublisherSettings, Step } from "../../src/trust/publisher-room.ts";
+import type { PublisherSettings, Step } from "../../src/trust/publisher/publisher-room.ts";
 import type { House } from "../trust/house.ts";
 
 export interface ChildOptions {

@@ -1,4 +1,4 @@
-import type { PublisherSettings } from "../../src/trust/publisher-room.ts";
+import type { PublisherSettings } from "../../src/trust/publisher/publisher-room.ts";
 import type { House, Replica } from "../trust/house.ts";
 import type { NotaryProxy } from "./notary-proxy.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { undelegate } from "../../src/trust/delegate.ts";
-import type { Step } from "../../src/trust/publisher-room.ts";
+import type { Step } from "../../src/trust/publisher/publisher-room.ts";
 import { getTrust } from "../../src/trust/trust-view.ts";
 import {
   delegateTo,

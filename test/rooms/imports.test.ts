@@ -20,6 +20,7 @@ const rooms: Readonly<Record<string, readonly [forbidden: string, allowed: strin
   changes: ["../trust/prepare.ts", "../audit/call.ts"],
   teams: ["../trust/prepare.ts", "../changes/plan.ts"],
   trust: ["../rpc/edge.ts", "../teams/effects.ts"],
+  "trust/publisher": ["../../rpc/edge.ts", "../collection-store.ts"],
   rpc: ["../config.ts", "@grpc/grpc-js"],
   cli: ["../database.ts", "@grpc/grpc-js"],
 };
@@ -44,7 +45,7 @@ function refusedProbes(): ReadonlySet<string> {
     { cwd: folder, encoding: "utf8" },
   );
   return new Set(
-    [...`${stdout}${stderr}`.matchAll(/src\/(\w+\/\w+)\.ts:\d+:\d+ lint\/style/g)].map(([, name = ""]) => name),
+    [...`${stdout}${stderr}`.matchAll(/src\/([\w/]+)\.ts:\d+:\d+ lint\/style/g)].map(([, name = ""]) => name),
   );
 }
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { RoleName } from "../../src/names.ts";
-import { type Evidence, judge, type Readback, tipFrom } from "../../src/trust/evidence.ts";
 import type { Tip } from "../../src/trust/newest-files.ts";
-import type { UploadPart } from "../../src/trust/upload-store.ts";
+import { type Evidence, judge, type Readback, tipFrom } from "../../src/trust/publisher/evidence.ts";
+import type { UploadPart } from "../../src/trust/publisher/upload-store.ts";
 import { parseRoot, parseTargets } from "../../src/tuf/envelope.ts";
 import { expires, listFile, people, rootFile, type Signer, signed, targetsFile } from "../tuf/collection.ts";
 

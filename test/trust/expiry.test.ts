@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { listExpiring } from "../../src/trust/expiring.ts";
-import type { Expiring, ExpiringFilter } from "../../src/trust/expiring-store.ts";
+import { listExpiring } from "../../src/trust/expiry/expiring.ts";
+import type { Expiring, ExpiringFilter } from "../../src/trust/expiry/expiring-store.ts";
 import { checkInvariants } from "../fault/invariants.ts";
 import { isLive, uploadsOf } from "../fault/publications.ts";
 import { until } from "../fault/until.ts";

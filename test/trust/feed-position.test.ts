@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { FeedRow } from "../../src/notary/feed.ts";
-import { askAfter, type FeedPosition, feedBeginning, isSameFeed, readOn } from "../../src/trust/feed-position.ts";
+import {
+  askAfter,
+  type FeedPosition,
+  feedBeginning,
+  isSameFeed,
+  readOn,
+} from "../../src/trust/follower/feed-position.ts";
 
 const gapMs = 1_000;
 const row = (id: number, gun = "dtr.example.org/dev/a"): FeedRow => ({

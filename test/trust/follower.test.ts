@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parseTagName } from "../../src/names.ts";
-import type { SignedTag } from "../../src/trust/signed-tags.ts";
+import type { SignedTag } from "../../src/trust/signed/signed-tags.ts";
 import { until } from "../fault/until.ts";
 import { makeNotaryCli, type NotaryCli } from "../stack/notary-cli.ts";
 import { removeFrom, undelegateFrom } from "./acts.ts";

@@ -1,4 +1,4 @@
-import type { PublisherRoom, Step } from "../../src/trust/publisher-room.ts";
+import type { PublisherRoom, Step } from "../../src/trust/publisher/publisher-room.ts";
 import { until } from "../fault/until.ts";
 
 /** Holds publishers at a step for as long as a test needs, so that what is decided meanwhile meets the same turn. */

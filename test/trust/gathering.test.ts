@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createGathering, type Gathering } from "../../src/trust/gathering.ts";
+import { createGathering, type Gathering } from "../../src/trust/publisher/gathering.ts";
 
 const going = new AbortController().signal;
 const one = 1n;

@@ -4,8 +4,8 @@ import { type Database, openDatabase } from "../../src/database.ts";
 import { openNotaryServers } from "../../src/notary/directory.ts";
 import { parseKeyEncryptionKey } from "../../src/signing/key-encryption-key.ts";
 import { openSealedBackend } from "../../src/signing/sealed.ts";
-import type { FollowerSettings } from "../../src/trust/follower-room.ts";
-import type { PublisherRoom, PublisherSettings } from "../../src/trust/publisher-room.ts";
+import type { FollowerSettings } from "../../src/trust/follower/follower-room.ts";
+import type { PublisherRoom, PublisherSettings } from "../../src/trust/publisher/publisher-room.ts";
 import { openLog } from "../stack/kept-service.ts";
 
 export const day = 86_400_000;

@@ -5,8 +5,8 @@ import { serviceCall } from "../../src/audit/call.ts";
 import { composeRecord } from "../../src/audit/compose-record.ts";
 import type { AuditRecord, RecordDraft } from "../../src/audit/record.ts";
 import type { CanonicalKeyId, MemberId, RoleName, TagName, TeamId, TufKeyId } from "../../src/names.ts";
-import { signatureRecords, toldSignatures } from "../../src/trust/signature-record.ts";
-import type { TagContent } from "../../src/trust/signature-store.ts";
+import { signatureRecords, toldSignatures } from "../../src/trust/follower/signature-record.ts";
+import type { TagContent } from "../../src/trust/follower/signature-store.ts";
 import { gunOf } from "./house.ts";
 
 const key = (number: number) => ({

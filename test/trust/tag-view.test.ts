@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { RoleName } from "../../src/names.ts";
-import { type StandingSignature, standingOfTag, stateOfSignature } from "../../src/trust/tag-view.ts";
+import { type StandingSignature, standingOfTag, stateOfSignature } from "../../src/trust/signed/tag-view.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const later = new Date("2027-03-01T12:00:00Z");

@@ -25,7 +25,7 @@ import { openCertificates } from "../../../src/rpc/tls.ts";
 import { trustService } from "../../../src/rpc/trust-service.ts";
 import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.ts";
 import { openSealedBackend } from "../../../src/signing/sealed.ts";
-import { registerServers } from "../../../src/trust/due-store.ts";
+import { registerServers } from "../../../src/trust/publisher/due-store.ts";
 import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
 import { keepText } from "../../stack/kept.ts";
 import { keepService } from "../../stack/kept-service.ts";
