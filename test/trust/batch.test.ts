@@ -185,6 +185,18 @@ async function initializeNarrow(gun: string): Promise<void> {
   assert.equal(outcome.state, "PUBLISHED");
 }
 
+test("a batch that changes nothing still stands against one that was accepted before it and has not begun", async () => {
+  const gun = "dtr.example.org/batch/00";
+  await withQuietHouse(async (quiet) => {
+    const narrow = { of: { guns: [gunOf(gun)] }, team: teamOf("qa"), paths: ["1."], excludeFromReleases: true };
+    const options = { ...noOptions, noWait: true };
+    const earlier = await batchDelegate(quiet.core.trust, makeCall(), { ...narrow, options }, everything);
+    assert.equal((await batch(quiet, "qa", [gun])).state, "UNCHANGED");
+    await letRun(idOf(earlier.outcome));
+    assert.equal((await rolloutOf(idOf(earlier.outcome))).rollout.superseded, 1);
+  });
+});
+
 test("what was stopped before it began is never decided, also by a runner that starts later", async () => {
   await withQuietHouse(async (quiet) => {
     const guns = ["dtr.example.org/batch/00", "dtr.example.org/batch/01"];

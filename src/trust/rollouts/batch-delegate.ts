@@ -48,6 +48,8 @@ export async function batchDelegate(
     const collections = await findCollectionsOf(tx, guns);
     requireKnown(request, guns, teams, collections);
     requireExclusion(request, collections);
+    // Before it is read what is decided: an earlier batch that goes on behind the reading would undo what is found here.
+    await supersedeBatchItems(tx, { guns, team: request.team }, now);
     const held = await currentDelegationsTo(tx, request.team, idsOf(collections));
     const decidedAlready = collections.filter(({ id }) => isGranted(held.get(id), request));
     const open = collections.filter(({ id }) => !isGranted(held.get(id), request));
@@ -65,7 +67,6 @@ export async function batchDelegate(
       };
     }
     const id = randomUUID();
-    await supersedeBatchItems(tx, { guns, team: request.team }, now);
     await insertRollout(
       tx,
       { id, kind: "BATCH", actor: call.actor.id, reason: call.reason, total: items.length },
