@@ -12,7 +12,7 @@ export interface Tail {
   readonly isEnd: boolean;
 }
 
-/** At most so many entries are looked through at once, whatever they are about. */
+/** At most so many entries are looked through at once, where they may be about anything. */
 const widest = 10_000n;
 
 /**
@@ -26,13 +26,16 @@ export async function tailRecords(
   limit: number,
 ): Promise<Tail> {
   const size = await logSize(database);
-  const end = size < from + widest ? size : from + widest;
+  // What one collection is about is found by an index, however far apart it lies.
+  const end = gun !== "" || size < from + widest ? size : from + widest;
   if (end <= from) return { records: [], next: from, isEnd: true };
+  const source = gun === "" ? "audit.entry e" : "audit.entry_about a join audit.entry e on e.idx = a.idx";
+  const about = gun === "" ? "" : "and a.type = 'gun' and a.id = :gun and a.idx >= :from and a.idx < :end and e.gun = :gun";
   const rows = await database.rows<StoredRow>(
-    `select ${storedColumns} from audit.entry e where e.idx >= :from and e.idx < :end and e.gun is not null
-       and (:gun = '' or e.gun = :gun collate "C") and split_part(e.event_type, '.', 1) = any(:families)
+    `select ${storedColumns} from ${source} where e.idx >= :from and e.idx < :end and e.gun is not null ${about}
+       and split_part(e.event_type, '.', 1) = any(:families)
      order by e.idx limit :limit`,
-    { gun, families, from, end, limit },
+    { families, from, end, limit, ...(gun === "" ? {} : { gun }) },
   );
   const last = rows.at(-1);
   const next = rows.length < limit || last === undefined ? end : last.idx + 1n;

@@ -2,6 +2,7 @@ import { type LogNews, logSize } from "../../audit/log-news.ts";
 import type { StoredRecord } from "../../audit/query.ts";
 import { tailRecords } from "../../audit/tail.ts";
 import type { Database } from "../../database.ts";
+import { Fault } from "../../errors.ts";
 import type { Gun } from "../../names.ts";
 
 /** What watching needs from the house. */
@@ -34,13 +35,16 @@ const pageSize = 100;
 
 /**
  * What was recorded about the trust of collections, in the order of the log, and what comes, until its time is over or the signal
- * aborts. Nothing is buffered but a page: a slow reader is read for slowly.
+ * aborts. Nothing is buffered but a page: a slow reader is read for slowly. Whose time is over before the end of the log is told where
+ * it stands, so that a short call comes on as well. Throws INVALID_FIELD for a cursor that the log has not reached.
  */
 export async function* watchTrust(
   { database, news, heartbeatMs }: Watching,
   { gun, from, until, signal }: TrustWatch,
 ): AsyncIterable<Watched> {
-  let next = from ?? (await logSize(database));
+  const size = await logSize(database);
+  let next = from ?? size;
+  if (next > size) throw beyondTheEnd(size);
   let saidAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     const tail = await tailRecords(database, { gun, families }, next, pageSize);
@@ -48,16 +52,22 @@ export async function* watchTrust(
       if (signal.aborted) return;
       if (isTold(record)) yield { next: record.index + 1n, record };
     }
-    const saidSome = tail.records.length > 0;
     next = tail.next;
-    if (!tail.isEnd) continue;
-    if (Date.now() - saidAt >= heartbeatMs || saidSome) {
+    const isOver = Date.now() >= until;
+    const saidSome = tail.isEnd && tail.records.length > 0;
+    if (isOver || saidSome || Date.now() - saidAt >= heartbeatMs) {
       yield { next, record: undefined };
       saidAt = Date.now();
     }
-    if (Date.now() >= until) return;
-    await news.grown(next, Math.max(1, Math.min(heartbeatMs, until - Date.now())), signal);
+    if (isOver) return;
+    if (tail.isEnd) await news.grown(next, Math.max(1, Math.min(heartbeatMs, until - Date.now())), signal);
   }
+}
+
+/** Waiting there would miss whatever comes before: the log is another one, or older than the cursor, as after a restore. */
+function beyondTheEnd(size: bigint): Fault {
+  const fault = `must not be beyond the end of the log, which is ${size}; read anew what you keep, and begin at the end or at 0`;
+  return new Fault("INVALID_FIELD", `The cursor ${fault}.`, { fields: [{ field: "cursor", fault }] });
 }
 
 /** What was done and what became of it; neither questions nor what changed nothing. */
