@@ -108,7 +108,7 @@ export async function serve(
     trustService(edge, { room: core.trust, signals: core.signals, notaryUrls }),
     teamService(edge, core.teams),
     delegationService(edge, core.trust, core.signals),
-    signatureService(edge, { tags: core.signedTags, watching: core.watching, closing: draining.signal }),
+    signatureService(edge, { tags: core.signedTags, watching: core.watching }),
     expiryService(edge, database),
     auditService(edge, { database, sequencer, now }),
   ];

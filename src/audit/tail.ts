@@ -30,7 +30,8 @@ export async function tailRecords(
   const end = gun !== "" || size < from + widest ? size : from + widest;
   if (end <= from) return { records: [], next: from, isEnd: true };
   const source = gun === "" ? "audit.entry e" : "audit.entry_about a join audit.entry e on e.idx = a.idx";
-  const about = gun === "" ? "" : "and a.type = 'gun' and a.id = :gun and a.idx >= :from and a.idx < :end and e.gun = :gun";
+  const about =
+    gun === "" ? "" : "and a.type = 'gun' and a.id = :gun and a.idx >= :from and a.idx < :end and e.gun = :gun";
   const rows = await database.rows<StoredRow>(
     `select ${storedColumns} from ${source} where e.idx >= :from and e.idx < :end and e.gun is not null ${about}
        and split_part(e.event_type, '.', 1) = any(:families)

@@ -9,6 +9,7 @@ import { getRollout, listRollouts } from "../trust/rollouts/rollout-view.ts";
 import { watchRollout } from "../trust/rollouts/rollout-watch.ts";
 import type { TrustRoom } from "../trust/room.ts";
 import { asOfNow } from "./as-of-now.ts";
+import { answerBy, streamSignal } from "./call-time.ts";
 import {
   parseBatchDelegate,
   parseCancelRollout,
@@ -81,15 +82,9 @@ export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSi
       return { rollouts: items.map(rolloutToWire), nextPageToken: nextToken };
     },
     watchRollout: async function* (request, call) {
-      const signal = AbortSignal.any([call.signal, ...(edge.draining === undefined ? [] : [edge.draining])]);
-      const until = call.deadline - Math.max(50, (call.deadline - Date.now()) / 10);
-      for await (const { rollout, failures } of watchRollout(
-        database,
-        signals,
-        parseWatchRollout(request),
-        until,
-        signal,
-      )) {
+      const id = parseWatchRollout(request);
+      const watch = watchRollout(database, signals, id, answerBy(call), streamSignal(edge, call));
+      for await (const { rollout, failures } of watch) {
         yield { rollout: rolloutToWire(rollout), failures: failures.map(publicationToWire) };
       }
     },

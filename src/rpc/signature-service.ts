@@ -1,6 +1,7 @@
 import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
 import type { SignedTags } from "../trust/signed/signed-tags.ts";
 import { type Watching, watchTrust } from "../trust/signed/watch-trust.ts";
+import { streamSignal } from "./call-time.ts";
 import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { listFitting } from "./page.ts";
@@ -12,15 +13,13 @@ import { signedTagToWire, watchedToWire } from "./signature-wire.ts";
 export interface SignatureServiceParts {
   readonly tags: SignedTags;
   readonly watching: Watching;
-  /** Aborts when the service stops: streams end then. */
-  readonly closing: AbortSignal;
 }
 
 /** A stream ends by itself so long before its call would be cut off. */
 const farewellMs = 1_000;
 
 /** Serves imagetrust.v1.SignatureService. */
-export function signatureService(edge: Edge, { tags, watching, closing }: SignatureServiceParts): ServedService {
+export function signatureService(edge: Edge, { tags, watching }: SignatureServiceParts): ServedService {
   const service = {
     ...SignatureServiceService,
     listSignedTags: encodeOnce(SignatureServiceService.listSignedTags),
@@ -39,7 +38,7 @@ export function signatureService(edge: Edge, { tags, watching, closing }: Signat
     },
     watchTrust: async function* (request, call) {
       const watch = parseWatchTrust(request);
-      const signal = AbortSignal.any([call.signal, closing]);
+      const signal = streamSignal(edge, call);
       for await (const watched of watchTrust(watching, { ...watch, until: call.deadline - farewellMs, signal })) {
         yield watchedToWire(watched);
       }

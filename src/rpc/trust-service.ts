@@ -1,5 +1,4 @@
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
-import type { Call } from "../audit/call.ts";
 import type { ChangeSignals } from "../trust/change-signals.ts";
 import { deleteTrust } from "../trust/delete-trust.ts";
 import { initializeTrust } from "../trust/initialize.ts";
@@ -7,6 +6,7 @@ import type { TrustRoom } from "../trust/room.ts";
 import { awaitTrust, readTrust } from "../trust/trust-reading.ts";
 import { listTrusts, type Trust } from "../trust/trust-view.ts";
 import { asOfNow } from "./as-of-now.ts";
+import { answerBy } from "./call-time.ts";
 import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { outcomeToWire } from "./outcome-wire.ts";
@@ -49,7 +49,7 @@ export function trustService(edge: Edge, { room, signals, notaryUrls }: TrustSer
     getTrust: async (request, call) => {
       const { gun, ...wanted } = parseGetTrust(request);
       if (!isWaiting(wanted)) return answerWith(await readTrust(reader, gun));
-      const wait = { ...wanted, until: untilOf(call), signal: call.signal };
+      const wait = { ...wanted, until: answerBy(call), signal: call.signal };
       return answerWith(await awaitTrust(database, reader, signals, gun, wait));
     },
     listTrusts: (request) => {
@@ -69,9 +69,4 @@ export function trustService(edge: Edge, { room, signals, notaryUrls }: TrustSer
 
 function isWaiting(wanted: Omit<GetTrust, "gun">): boolean {
   return wanted.generation > 0n || wanted.teamRevisions.length > 0;
-}
-
-/** The deadline less a tenth of what is left, at least 50 ms: time to answer in. */
-function untilOf(call: Call): number {
-  return call.deadline - Math.max(50, (call.deadline - Date.now()) / 10);
 }

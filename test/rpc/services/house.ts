@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -35,6 +34,7 @@ import { testFollowing, testSettings } from "../../trust/house.ts";
 import { collectedLog, noMetrics } from "../fixtures.ts";
 import { writeTls } from "../test-server.ts";
 import { type Caller, callerOf } from "./client.ts";
+import { startSilentServer } from "./silent-server.ts";
 
 export const publicNotaryUrl = "https://notary.example.org";
 
@@ -105,12 +105,12 @@ export async function openHouse(how: { readonly publishing: boolean; readonly fo
     log,
     recordRefusal: (call, fault) => recordRefusal(database, call, fault, now()),
   };
-  const closing = new AbortController();
-  const served = await serve(edge, (known) => [
+  const draining = new AbortController();
+  const served = await serve(edge, draining, (known) => [
     trustService(known, { room: core.trust, signals: core.signals, notaryUrls: new Map([["main", publicNotaryUrl]]) }),
     teamService(known, core.teams),
     delegationService(known, core.trust, core.signals),
-    signatureService(known, { tags: core.signedTags, watching: core.watching, closing: closing.signal }),
+    signatureService(known, { tags: core.signedTags, watching: core.watching }),
     expiryService(known, database),
     auditService(known, { database, sequencer, now }),
   ]);
@@ -137,9 +137,8 @@ export async function openHouse(how: { readonly publishing: boolean; readonly fo
       return rows.map((row) => (JSON.parse(row.leaf.toString()) as { record: AuditRecord }).record);
     },
     notaryIsAsked: () => slow.connections > 0,
-    endStreams: () => closing.abort(),
+    endStreams: () => draining.abort(),
     stop: async () => {
-      closing.abort();
       await served.stop();
       await core.follower.stop();
       await core.publisher.stop();
@@ -159,7 +158,7 @@ export async function openHouse(how: { readonly publishing: boolean; readonly fo
 type Services = Parameters<typeof startServer>[0]["services"];
 
 /** Starts a server with mTLS and the default policies, and connects three callers to it. */
-async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) => Services) {
+async function serve(known: Omit<Edge, "authorizer">, draining: AbortController, servicesOf: (edge: Edge) => Services) {
   const directory = mkdtempSync(join(tmpdir(), "imagetrust-services-"));
   const now = new Date();
   const authority = await createAuthority("test authority", 2, now);
@@ -169,7 +168,6 @@ async function serve(known: Omit<Edge, "authorizer">, servicesOf: (edge: Edge) =
     { name: "server", purposes: ["server"], dns: ["localhost"], ips: ["127.0.0.1"], days: 1 },
     now,
   );
-  const draining = new AbortController();
   const edge: Edge = { ...known, authorizer: authorizerOf(directory), draining: draining.signal };
   const certificates = await openCertificates(writeTls(directory, server, authority), edge.log, edge.metrics);
   const services = servicesOf(edge);
@@ -230,28 +228,4 @@ async function digestsOf(database: Database): Promise<string> {
   );
   const digest = "md5(string_agg(t::text, ' ' order by t::text))";
   return tables.map(({ name }) => `select '${name}' as name, ${digest} as digest from ${name} t`).join(" union all ");
-}
-
-/** A server that accepts connections and says nothing. */
-async function startSilentServer(): Promise<{
-  readonly url: string;
-  readonly connections: number;
-  stop(): Promise<void>;
-}> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    get connections() {
-      return sockets.size;
-    },
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
-  };
 }
