@@ -4,6 +4,7 @@ import { Fault } from "../errors.ts";
 import type { CallLimit } from "./call-limit.ts";
 import type { Edge } from "./edge.ts";
 import { type Caller, callerOf } from "./identity.ts";
+import { NotPermitted } from "./not-permitted.ts";
 import { perObject } from "./per-object.ts";
 import type { Permission } from "./permissions.ts";
 import { decodeRequest, digestOf, presentsPrivateKey } from "./request.ts";
@@ -49,9 +50,8 @@ export function admit<Request>(
   const call = described(authorization);
   learn(call);
   if (authorization.decision === "DENY") {
-    throw new Fault("NOT_PERMITTED", `No policy permits ${caller.id} to ${action} here; ask an administrator.`, {
-      metadata: { action, caller: caller.id },
-    });
+    const message = `No policy permits ${caller.id} to ${action} here; ask an administrator.`;
+    throw new NotPermitted(authorization, message, { caller: caller.id });
   }
   limit.signal.throwIfAborted();
   return { request, call };

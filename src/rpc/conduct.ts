@@ -5,6 +5,7 @@ import { Fault } from "../errors.ts";
 import { admit, type Rpc } from "./admit.ts";
 import { limitCall } from "./call-limit.ts";
 import { type Edge, standardTimes } from "./edge.ts";
+import { NotPermitted } from "./not-permitted.ts";
 import { endSpan, startSpan } from "./span.ts";
 import { statusOf } from "./status.ts";
 import type { Surface } from "./surface.ts";
@@ -80,9 +81,11 @@ const refusals: ReadonlySet<string> = new Set([
 async function record(edge: Edge, fault: Fault, call: Call | undefined): Promise<void> {
   if (call === undefined || !(refusals.has(fault.kind) || fault.reason === "DEADLINE_TOO_SHORT")) return;
   const timeout = AbortSignal.timeout(edge.times?.recordMs ?? standardTimes.recordMs);
+  // A call that was let in may be refused for one of the many things that it is about.
+  const decided = fault instanceof NotPermitted ? { ...call, authorization: fault.authorization } : call;
   try {
     await Promise.race([
-      edge.recordRefusal(call, fault),
+      edge.recordRefusal(decided, fault),
       new Promise((_resolve, reject) =>
         timeout.addEventListener("abort", () => reject(timeout.reason), { once: true }),
       ),

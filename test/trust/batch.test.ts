@@ -171,12 +171,16 @@ test("what is refused for one repository is told there and does not stop the res
       ["PUBLISHED", "REFUSED", "PUBLISHED"],
     );
     assert.match(publications[1]?.detail ?? "", /^PATHS_NEED_EXCLUSION: /);
+    assert.equal((await recordTypes(house.database, guns[1] ?? "")).filter(isRefusal).length, 1);
+    assert.equal((await recordTypes(house.database, guns[0] ?? "")).filter(isRefusal).length, 0);
     await paths("1.");
     const retry = await batchDelegate(quiet.core.trust, makeCall(), { ...narrow, options }, everything);
     assert.deepEqual([retry.outcome.rollout?.unchanged, retry.outcome.rollout?.pending], [2, 1]);
     await letRun(idOf(retry.outcome));
   });
 });
+
+const isRefusal = (type: string): boolean => type === "delegation.refused.v1";
 
 async function initializeNarrow(gun: string): Promise<void> {
   const settings = { displayName: noName, labels: noLabels, keyBackend: "", notary: "", releasesPaths: ["1."] };

@@ -34,7 +34,7 @@ export interface Replica {
 
 export interface ReplicaOptions {
   readonly appUrl: string;
-  readonly notary: { readonly url: string; readonly caFile: string };
+  readonly notary: { readonly url: string; readonly caFile?: string };
   /** A second Notary server, for the repositories of one registry host. */
   readonly otherNotary?: { readonly url: string; readonly caFile: string; readonly registryHost: string };
   readonly kek: string;
@@ -56,7 +56,7 @@ export function openReplica(options: ReplicaOptions): Replica {
   const sequencer = createSequencer(database, log, now);
   const { notary, otherNotary: other } = options;
   const notaries = openNotaryServers([
-    { name: "main", baseUrl: notary.url, registryHosts: ["*"], caFile: notary.caFile },
+    { name: "main", baseUrl: notary.url, registryHosts: ["*"], ...(notary.caFile && { caFile: notary.caFile }) },
     ...(other === undefined
       ? []
       : [{ name: "other", baseUrl: other.url, registryHosts: [other.registryHost], caFile: other.caFile }]),

@@ -140,12 +140,47 @@ async function decideItem(
     publish(commitment);
   } catch (error) {
     if (error instanceof Overtaken || signal.aborted) return;
-    if (!(error instanceof Fault) || error.kind === "INTERNAL") throw error;
-    const detail = `${error.reason}: ${error.message}`;
-    log.info({ gun: item.gun, rollout: rolloutId, reason: error.reason }, "a repository of a batch was not decided");
-    if (isLasting(error)) await refuseBatchItem(database, rolloutId, item.collectionId, detail, now());
-    else await postponeBatchItem(database, rolloutId, item.collectionId, detail, postponeMs);
+    const told = { gun: item.gun, rollout: rolloutId };
+    const fault = error instanceof Fault && error.kind !== "INTERNAL" ? error : unexpected;
+    if (fault === unexpected) log.error({ ...told, err: error }, "a repository of a batch could not be decided");
+    else log.info({ ...told, reason: fault.reason }, "a repository of a batch was not decided");
+    if (isLasting(fault)) await refuseItem(trust, call, batch, item, fault);
+    else await postponeBatchItem(database, rolloutId, item.collectionId, detailOf(fault), postponeMs);
   }
+}
+
+/** Settles an item that would be refused again, with the record that the refusal of a single Delegate has. */
+async function refuseItem(
+  { changing }: TrustRoom,
+  call: Call,
+  { rolloutId, team }: OpenBatch,
+  { collectionId, gun }: BatchItem,
+  fault: Fault,
+): Promise<void> {
+  const now = changing.now();
+  await changing.database.transaction(async (tx) => {
+    if (!(await refuseBatchItem(tx, rolloutId, collectionId, detailOf(fault), now))) return;
+    const record = {
+      eventType: "delegation.refused.v1",
+      stage: "DENIED",
+      severity: "NOTICE",
+      subject: { type: "gun", id: gun },
+      about: [{ type: "team", id: team }],
+      result: fault.kind,
+      resultReason: fault.reason,
+      gun,
+      change: undefined,
+      publication: undefined,
+    } as const;
+    await changing.append(tx, call, record, now);
+  });
+}
+
+/** What is no refusal, a fault of the service, holds up one repository and no other; it is tried again. */
+const unexpected = new Fault("INTERNAL", "An internal error occurred; the server's log tells more. It is tried again.");
+
+function detailOf({ reason, message }: Fault): string {
+  return `${reason}: ${message}`;
 }
 
 /** Somebody else decided the item, or took it out of the batch: what was about to be decided is rolled back. */

@@ -174,19 +174,20 @@ export async function beginBatchItem(
   return begun === 1;
 }
 
-/** Settles an item for which the change was refused. */
+/** Settles an item for which the change was refused; false when it is no longer to be decided. */
 export async function refuseBatchItem(
-  db: Queryable,
+  tx: Transaction,
   rolloutId: string,
   collectionId: bigint,
   detail: string,
   now: Date,
-): Promise<void> {
-  await db.run(
+): Promise<boolean> {
+  const refused = await tx.run(
     `update rollout_items set result = 'REFUSED', detail = :detail, settled_at = :now
      where rollout_id = :rolloutId and collection_id = :collectionId and result is null and generation is null`,
     { rolloutId, collectionId, detail, now },
   );
+  return refused === 1;
 }
 
 /** Lets an item that could not be decided just now wait for a while. */

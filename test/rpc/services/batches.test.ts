@@ -159,6 +159,7 @@ test("an owner batches its own repositories and nobody else's: one foreign repos
     assert.equal((await house.owner.refused(batchDelegate, { team: "qa", ...wish })).reason, "NOT_PERMITTED");
     const [record, ...more] = await house.freshRecords();
     assert.deepEqual([record?.actor.id, record?.result.reason, more], ["owner", "NOT_PERMITTED", []]);
+    assert.deepEqual([record?.authorization?.action, record?.authorization?.decision], ["BatchDelegate", "DENY"]);
   }
   assert.equal((await house.viewer.refused(batchDelegate, { team: "qa", guns: dev })).reason, "NOT_PERMITTED");
   assert.deepEqual(await house.rows(), rows);
