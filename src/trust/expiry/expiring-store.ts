@@ -29,28 +29,46 @@ export interface ExpiringFilter {
 /** Where a page begins: behind this one. */
 export type ExpiringPlace = Pick<Expiring, "endsAt" | "kind" | "name" | "role">;
 
-/** The newest root and targets of living collections. */
-const ownFiles = `
+/** What part of all that ends is asked for; empty fields ask for all. */
+type Part = Pick<ExpiringFilter, "gunPrefix" | "team">;
+const everything: Part = { gunPrefix: "", team: "" };
+
+const inPrefix = ({ gunPrefix }: Part): string => (gunPrefix === "" ? "" : "and c.gun >= :prefix and c.gun < :prefixEnd");
+const ofTeam = ({ team }: Part, row: string): string => (team === "" ? "" : `and ${row}.team_id = :team`);
+
+/** The newest root and targets of living collections, those that a team may sign where a team is asked for. */
+function ownFiles(part: Part): string {
+  const signedBy = `and exists (select from delegations d where d.collection_id = c.id and d.valid_to is null ${ofTeam(part, "d")})`;
+  return `
   select upper(p.role) as kind, c.gun as name, p.role, p.version, '' as member, p.expires_at as ends_at, c.block_reason is null as renewed
   from collections c join published_parts p on p.collection_id = c.id and p.incarnation = c.incarnation
     and ((p.role = 'root' and p.version = c.root_version) or (p.role = 'targets' and p.version = c.targets_version))
-  where c.state = 'ACTIVE'`;
+  where c.state = 'ACTIVE' ${inPrefix(part)} ${part.team === "" ? "" : signedBy}`;
+}
 
-/** A delegation through which the file `f` of the collection `c` counts. */
-const delegated = `from delegations d where d.collection_id = c.id and d.valid_to is null
-  and (f.role = 'targets/' || d.team_id or (f.role = 'targets/releases' and d.in_releases))`;
-
-/** The newest files that members signed, of roles that are still delegated. */
-export const memberFiles = `
+/** The newest files that members signed, of roles that are still delegated: to the team, or with the team in releases. */
+function memberFilesOf(part: Part): string {
+  return `
   select 'DELEGATION' as kind, c.gun as name, f.role, f.version, '' as member, f.expires_at as ends_at, false as renewed
   from seen_files f join collections c on c.id = f.collection_id and c.incarnation = f.incarnation
-  where c.state = 'ACTIVE' and f.role like 'targets/%' and f.expires_at is not null and exists (select ${delegated})`;
+  where c.state = 'ACTIVE' and f.role like 'targets/%' and f.expires_at is not null ${inPrefix(part)} and exists (
+    select from delegations d where d.collection_id = c.id and d.valid_to is null ${ofTeam(part, "d")}
+      and (f.role = 'targets/' || d.team_id or (f.role = 'targets/releases' and d.in_releases)))`;
+}
 
-/** Certificates of keys that are not revoked. */
-export const certificates = `
+/** Certificates of keys that are not revoked, of members of the team, of teams that may sign there. */
+function certificatesOf(part: Part): string {
+  const where = `join delegations d on d.team_id = m.team_id and d.valid_to is null join collections c on c.id = d.collection_id`;
+  const memberships = `and x.member_id in (select m.member_id from memberships m ${part.gunPrefix === "" ? "" : where}
+    where m.valid_to is null ${ofTeam(part, "m")} ${inPrefix(part)})`;
+  return `
   select 'CERTIFICATE' as kind, x.id::text as name, '' as role, 0 as version, x.member_id as member, x.not_after as ends_at,
     false as renewed
-  from certificates x where x.valid_to is null`;
+  from certificates x where x.valid_to is null ${part.gunPrefix === "" && part.team === "" ? "" : memberships}`;
+}
+
+export const memberFiles = memberFilesOf(everything);
+export const certificates = certificatesOf(everything);
 
 /** What ends, by when, behind that place. */
 export async function findExpiring(
@@ -62,7 +80,6 @@ export async function findExpiring(
   const conditions = [
     ...(filter.until === undefined ? [] : ["e.ends_at <= :until"]),
     ...(filter.kinds.length === 0 ? [] : ["e.kind = any(:kinds)"]),
-    ...(filter.gunPrefix === "" && filter.team === "" ? [] : [`exists (${concerned(filter)})`]),
     ...(after === undefined
       ? []
       : [
@@ -71,7 +88,7 @@ export async function findExpiring(
   ];
   return await db.rows<Expiring>(
     `select e.kind, e.name, e.role, e.version, e.member, e.ends_at as "endsAt", e.renewed as "renewedByService"
-     from (${ownFiles} union all ${memberFiles} union all ${certificates}) e
+     from (${ownFiles(filter)} union all ${memberFilesOf(filter)} union all ${certificatesOf(filter)}) e
      ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`}
      order by e.ends_at, e.kind collate "C", e.name collate "C", e.role collate "C" limit :limit`,
     {
@@ -85,24 +102,4 @@ export async function findExpiring(
         : { afterEnd: after.endsAt, afterKind: after.kind, afterName: after.name, afterRole: after.role }),
     },
   );
-}
-
-/** The delegations, or for a team's certificates the memberships, through which a row `e` concerns what the filter names. */
-function concerned({ gunPrefix, team }: ExpiringFilter): string {
-  const inPrefix = gunPrefix === "" ? "" : "and c.gun >= :prefix and c.gun < :prefixEnd";
-  const ofTeam = (row: string): string => (team === "" ? "" : `and ${row}.team_id = :team`);
-  const file = `select from collections c where e.kind <> 'CERTIFICATE' and c.gun = e.name ${inPrefix}
-    ${
-      team === ""
-        ? ""
-        : `and exists (select from delegations d where d.collection_id = c.id and d.valid_to is null and d.team_id = :team
-      and (e.kind <> 'DELEGATION' or e.role = 'targets/' || d.team_id or (e.role = 'targets/releases' and d.in_releases)))`
-    }`;
-  const certificate =
-    gunPrefix === ""
-      ? `select from memberships m where e.kind = 'CERTIFICATE' and m.member_id = e.member and m.valid_to is null ${ofTeam("m")}`
-      : `select from memberships m join delegations d on d.team_id = m.team_id and d.valid_to is null
-           join collections c on c.id = d.collection_id
-         where e.kind = 'CERTIFICATE' and m.member_id = e.member and m.valid_to is null ${ofTeam("m")} ${inPrefix}`;
-  return `(${file}) union all (${certificate})`;
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { DelegationServiceService } from "../../../gen/imagetrust/v1/delegation.ts";
+import { ExpiringKind, ExpiryServiceService } from "../../../gen/imagetrust/v1/expiry.ts";
 import { type House, openHouse } from "./house.ts";
 import { makeTeam } from "./story.ts";
 
 const { batchDelegate, cancelRollout, getRollout } = DelegationServiceService;
+const { listExpiring } = ExpiryServiceService;
 const most = 10_000;
 
 let house: House;
@@ -34,6 +36,23 @@ test("10,000 repositories are previewed, accepted and stopped by one call each, 
   await house.owner.send(getRollout, { id });
   const { rollout } = await house.owner.send(cancelRollout, { id });
   assert.equal(rollout?.cancelled, most);
+});
+
+test("what ends in 10,000 repositories of a team is listed within a call", async () => {
+  await house.database.run(
+    `insert into delegations(collection_id, team_id, paths, in_releases, since_generation, since_revision, valid_from)
+     select id, 'qa', '{""}', true, 1, 1, now() from collections`,
+  );
+  await house.database.run(
+    `insert into published_parts(collection_id, incarnation, role, version, sha256, bytes, expires_at, landed_at)
+     select id, 1, 'targets', 1, sha256(''), '', date_trunc('day', now()) + interval '90 days', now() from collections`,
+  );
+  await house.database.run("update collections set targets_version = 1");
+  const asked = { team: "qa", kinds: [ExpiringKind.TARGETS], pageSize: 1_000 };
+  const first = await house.viewer.send(listExpiring, asked);
+  const { items } = await house.viewer.send(listExpiring, { ...asked, pageToken: first.nextPageToken });
+  assert.deepEqual([first.items.length, items.length], [1_000, 1_000]);
+  assert.equal(new Set([...first.items, ...items].map(({ gun }) => gun)).size, 2_000);
 });
 
 test("one repository more than 10,000 is refused, not cut", async () => {
