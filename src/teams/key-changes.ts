@@ -48,7 +48,7 @@ export async function changeKeys(
   const after = await signingCertificatesOf(tx, change.teams);
   const moved = change.teams.filter((team) => !isSameSet(before.get(team) ?? [], after.get(team) ?? []));
   if (moved.length === 0) return { plan: quietPlan(summary), commitment: nothingToPublish, words: [], keys: [] };
-  requireRead(change.reading, moved);
+  requireRead(change, moved);
   const revisions = await bumpRevisions(tx, moved, change.now);
   const changes = moved.map((team) => ({
     team,
@@ -81,7 +81,9 @@ function isSameSet(one: readonly SigningCertificate[], other: readonly SigningCe
   return one.length === other.length && one.every((certificate, at) => certificate.tufKeyId === other[at]?.tufKeyId);
 }
 
-function requireRead(reading: NotaryReading, moved: readonly TeamId[]): void {
+/** Where all that the guards could find is accepted, nothing need have been read. */
+function requireRead({ reading, options }: KeyChange, moved: readonly TeamId[]): void {
+  if (options.acceptOrphaned && options.acceptRevived) return;
   if (moved.every((team) => reading.teams.has(team))) return;
   throw new Fault("CONFLICT", "The member joined another team at the same moment; repeat the call.");
 }

@@ -42,7 +42,8 @@ export function readBeforeRevocation(
 
 /** The options by which the guards judge: a compromised key goes whatever that costs, and they only say what it is. */
 export function guardedBy(reason: RevocationReason, options: ChangeOptions): ChangeOptions {
-  return reason === "COMPROMISED" ? { ...options, acceptOrphaned: true, acceptWithoutSigner: true } : options;
+  if (reason !== "COMPROMISED") return options;
+  return { ...options, acceptOrphaned: true, acceptRevived: true, acceptWithoutSigner: true };
 }
 
 /** Certificates as records show them. */

@@ -93,7 +93,7 @@ describe("revoking a member", () => {
     assert.deepEqual((await getMember(house.room, memberId("ann"))).teams, ["qa"]);
   });
 
-  it("asks again when the member joined a team meanwhile", async () => {
+  it("asks again when the member joined a team meanwhile, but does not let a compromised one wait", async () => {
     await act.create("late");
     const original = house.effects.refresh.bind(house.effects);
     house.effects.refresh = async (teams, keys, signal) => {
@@ -102,9 +102,13 @@ describe("revoking a member", () => {
     };
     try {
       await assert.rejects(act.revokeMember("ann"), { reason: "CONFLICT" });
+      assert.deepEqual((await getMember(house.room, memberId("ann"))).teams, ["dev", "late", "qa"]);
+      await act.remove("late", "ann");
+      const { member } = await act.revokeMember("ann", "COMPROMISED", { reason: "laptop stolen" });
+      assert.deepEqual(member.teams, []);
     } finally {
       house.effects.refresh = original;
     }
-    assert.deepEqual((await act.revokeMember("ann")).member.teams, []);
+    assert.deepEqual(await reasonsOf("ann"), ["COMPROMISED", "COMPROMISED"]);
   });
 });
