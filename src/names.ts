@@ -3,6 +3,8 @@ type Branded<B extends string> = string & { readonly [brand]: B };
 
 /** Notary's globally unique name of a repository, such as `dtr.example.org/dev/nginx`: a registry host and a repository path. */
 export type Gun = Branded<"Gun">;
+/** How the GUNs of some repositories begin; empty for all. */
+export type GunPrefix = Branded<"GunPrefix">;
 /** The id of a team: the role name behind `targets/`. */
 export type TeamId = Branded<"TeamId">;
 /** The id of a member: a person or a robot. */
@@ -51,6 +53,12 @@ export function parseGun(text: string): Parsed<Gun> {
     return no("each path segment must be lower-case letters and digits, separated by single `.`, `_`, `__` or dashes");
   }
   return ok<Gun>(text);
+}
+
+/** Parses how GUNs begin: at most 255 of the characters that GUNs are made of. */
+export function parseGunPrefix(text: string): Parsed<GunPrefix> {
+  if (/^[a-z0-9.:_/-]{0,255}$/.test(text)) return ok<GunPrefix>(text);
+  return no("must be the beginning of a GUN: at most 255 lower-case letters, digits and `. : _ / -`");
 }
 
 /** The registry host of a GUN, port included. */

@@ -11,12 +11,12 @@ import type {
   WatchRolloutRequest,
 } from "../../gen/imagetrust/v1/delegation.ts";
 import type { PageRequest } from "../changes/page-token.ts";
-import { type Gun, parseGun, parseTeamId, type TeamId } from "../names.ts";
+import { type Gun, parseGun, parseGunPrefix, parseTeamId, type TeamId } from "../names.ts";
 import { parseLabels } from "../teams/labels.ts";
 import type { Delegate, Undelegate } from "../trust/delegate.ts";
 import { parsePaths } from "../trust/paths.ts";
 import type { BatchDelegate } from "../trust/rollouts/batch-delegate.ts";
-import { mostInBatch, parseGunPrefix, type Selection } from "../trust/rollouts/batch-selection.ts";
+import { mostInBatch, type Selection } from "../trust/rollouts/batch-selection.ts";
 import type { CancelRollout } from "../trust/rollouts/cancel-rollout.ts";
 import type { RolloutFilter } from "../trust/rollouts/rollout-store.ts";
 import { parseRolloutId, type RolloutId, type RolloutQuery } from "../trust/rollouts/rollout-view.ts";

@@ -6,7 +6,7 @@ import {
 } from "../../gen/imagetrust/v1/expiry.ts";
 import type { PageRequest } from "../changes/page-token.ts";
 import type { Database } from "../database.ts";
-import { parseTeamId } from "../names.ts";
+import { parseGunPrefix, parseTeamId } from "../names.ts";
 import { listExpiring } from "../trust/expiry/expiring.ts";
 import type { Expiring, ExpiringFilter } from "../trust/expiry/expiring-store.ts";
 import type { Edge } from "./edge.ts";
@@ -14,7 +14,6 @@ import { parseEnum, parseFilter, parseInstant, readEach, readFields } from "./fi
 import { implement } from "./implement.ts";
 import { listFitting, readPage } from "./page.ts";
 import type { ServedService } from "./served-service.ts";
-import { parseGunPrefix } from "./trust-requests.ts";
 
 /** Serves imagetrust.v1.ExpiryService. */
 export function expiryService(edge: Edge, database: Database): ServedService {

@@ -9,7 +9,7 @@ import {
 } from "../../gen/imagetrust/v1/trust.ts";
 import type { PageRequest } from "../changes/page-token.ts";
 import type { TeamRevision } from "../changes/plan.ts";
-import { type Gun, type Parsed, parseGun, parseTeamId } from "../names.ts";
+import { type Gun, type Parsed, parseGun, parseGunPrefix, parseTeamId } from "../names.ts";
 import { parseDisplayName } from "../teams/display-name.ts";
 import { parseLabels } from "../teams/labels.ts";
 import type { CollectionFilter } from "../trust/collection-store.ts";
@@ -100,12 +100,6 @@ export function parseListTrusts(request: ListTrustsRequest): ListTrusts {
     },
     page: readPage(read, request),
   }));
-}
-
-/** Parses how GUNs begin; empty for all. */
-export function parseGunPrefix(text: string): Parsed<string> {
-  if (/^[a-z0-9.:_/-]{0,255}$/.test(text)) return right(text);
-  return wrong("must be how GUNs begin: at most 255 lower-case letters, digits and `.`, `:`, `_`, `/` or `-`");
 }
 
 export function parseDeleteTrust(request: DeleteTrustRequest): DeleteTrust {

@@ -33,7 +33,8 @@ export type ExpiringPlace = Pick<Expiring, "endsAt" | "kind" | "name" | "role">;
 type Part = Pick<ExpiringFilter, "gunPrefix" | "team">;
 const everything: Part = { gunPrefix: "", team: "" };
 
-const inPrefix = ({ gunPrefix }: Part): string => (gunPrefix === "" ? "" : "and c.gun >= :prefix and c.gun < :prefixEnd");
+const inPrefix = ({ gunPrefix }: Part): string =>
+  gunPrefix === "" ? "" : "and c.gun >= :prefix and c.gun < :prefixEnd";
 const ofTeam = ({ team }: Part, row: string): string => (team === "" ? "" : `and ${row}.team_id = :team`);
 
 /** The newest root and targets of living collections, those that a team may sign where a team is asked for. */

@@ -1,14 +1,10 @@
 import type { Queryable } from "../../database.ts";
 import { Fault } from "../../errors.ts";
-import type { Gun, Parsed, TeamId } from "../../names.ts";
+import type { Gun, GunPrefix, TeamId } from "../../names.ts";
 import type { Labels } from "../../teams/labels.ts";
 
 /** At most so many repositories in one batch. */
 export const mostInBatch = 10_000;
-
-declare const brand: unique symbol;
-/** How the GUNs of some repositories begin; empty for all. */
-export type GunPrefix = string & { readonly [brand]: "GunPrefix" };
 
 /** Repositories by what is known of them; all that is given must hold. */
 export interface Selection {
@@ -16,17 +12,6 @@ export interface Selection {
   readonly labels: Labels;
   /** Empty: whoever may sign. */
   readonly team: TeamId | "";
-}
-
-/** Parses how GUNs begin: at most 255 of the characters that GUNs are made of. */
-export function parseGunPrefix(text: string): Parsed<GunPrefix> {
-  if (!/^[a-z0-9.:_/-]{0,255}$/.test(text)) {
-    return {
-      ok: false,
-      fault: "must be the beginning of a GUN: at most 255 lower-case letters, digits and `. : _ / -`",
-    };
-  }
-  return { ok: true, value: text as GunPrefix };
 }
 
 /** The GUNs that are selected now, ascending. More than a batch may hold are refused, not cut. */
