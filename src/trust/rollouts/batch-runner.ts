@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { trace } from "@opentelemetry/api";
 import { type Call, serviceCall } from "../../audit/call.ts";
 import type { Commitment } from "../../changes/outcome.ts";
+import { withinReadingTime } from "../../changes/reading-time.ts";
 import { Fault } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import type { ChangeSignals } from "../change-signals.ts";
@@ -127,8 +128,8 @@ async function decideItem(
   const request = requestOf(batch, item);
   const call = callOf(batch, signal);
   try {
-    const reading = AbortSignal.any([signal, AbortSignal.timeout(readingMs)]);
-    const newest = await trust.guards.beforeDelegating(item.gun, batch.team, reading);
+    const read = (until: AbortSignal) => trust.guards.beforeDelegating(item.gun, batch.team, until);
+    const newest = await withinReadingTime(call, read, readingMs);
     const commitment = await database.transaction(async (tx) => {
       const at = now();
       const decision = await decideDelegation(tx, trust, call, request, newest, at);
