@@ -4,6 +4,7 @@ import { Fault } from "./errors.ts";
 import { createLogger } from "./logger.ts";
 import { openNotaryServers } from "./notary/directory.ts";
 import { openPolicyDirectory } from "./rpc/authorize.ts";
+import { openMemberAuthorities } from "./rpc/member-authorities.ts";
 import { createRpcMetrics } from "./rpc/metrics.ts";
 import { openCertificates } from "./rpc/tls.ts";
 
@@ -11,11 +12,13 @@ import { openCertificates } from "./rpc/tls.ts";
 export async function checkConfiguration(config: Config): Promise<void> {
   const log = createLogger("silent");
   const metrics = createRpcMetrics();
-  const { tls, policyDirectory } = config;
+  const { tls, policyDirectory, memberAuthorities } = config;
   await together([
     async () => await openNotaryServers(config.notaryServers).close(),
     async () => void (config.keyEncryptionKey !== undefined && (await keyEncryptionKeyOf(config))),
     async () => void (tls !== undefined && (await openCertificates(tls, log, metrics)).close()),
+    async () =>
+      void (memberAuthorities !== undefined && (await openMemberAuthorities(memberAuthorities, log, metrics)).close()),
     async () =>
       void (policyDirectory !== undefined && (await openPolicyDirectory(policyDirectory, log, metrics)).close()),
   ]);

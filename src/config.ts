@@ -1,5 +1,6 @@
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { z } from "zod";
+import { cannotBeRead, type Given, memberAuthoritiesOf, type Report, requireReadable } from "./configured-files.ts";
 import { Fault, type FieldFault } from "./errors.ts";
 import type { LogLevel } from "./logger.ts";
 import { type NotaryServerSettings, parseNotarySettings } from "./notary/settings.ts";
@@ -22,6 +23,10 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string } | undefined;
   /** Undefined: the default policies for the development identities. */
   readonly policyDirectory: string | undefined;
+  /** Undefined: anybody may have issued members' certificates. */
+  readonly memberAuthorities: { readonly bundleFile: string; readonly listFiles: readonly string[] } | undefined;
+  /** Whether new teams take proved keys only. */
+  readonly requirePossessionProof: boolean;
   /** Undefined: one made in the data directory. */
   readonly keyEncryptionKey: { readonly file: string } | { readonly value: string } | undefined;
   readonly deployment: string;
@@ -53,6 +58,7 @@ export function parseConfig(environment: Environment): Config {
   const databaseUrl = eitherOf(given, "DATABASE_URL", "IMAGETRUST_DATABASE_URL_FILE", report);
   const tls = tlsOf(given, report);
   const keyEncryptionKey = keyEncryptionKeyOf(given, databaseUrl, report);
+  const memberAuthorities = memberAuthoritiesOf(given, report);
   const notaries = notariesOf(given, report);
   requirePolicies(given, report);
   if (faults.length > 0 || read === undefined) throw configurationFault(faults);
@@ -64,6 +70,8 @@ export function parseConfig(environment: Environment): Config {
     databaseConnections: read.IMAGETRUST_DATABASE_CONNECTIONS,
     tls,
     policyDirectory: read.IMAGETRUST_POLICY_DIR,
+    memberAuthorities,
+    requirePossessionProof: read.IMAGETRUST_REQUIRE_POSSESSION_PROOF,
     keyEncryptionKey,
     deployment: read.IMAGETRUST_DEPLOYMENT,
     rootLifeDays: read.IMAGETRUST_ROOT_LIFE_DAYS,
@@ -92,9 +100,6 @@ export function parseMigrationUrl(environment: Environment): string {
   if (url === undefined || faults.length > 0) throw configurationFault(faults);
   return url;
 }
-
-type Given = Readonly<Record<string, string | undefined>>;
-type Report = (field: string, fault: string) => void;
 
 function configurationFault(faults: readonly FieldFault[]): Fault {
   const lines = faults.map(({ field, fault }) => `  ${field} ${fault}`);
@@ -132,11 +137,6 @@ function readText(name: string, path: string, report: Report): string | undefine
   }
 }
 
-/** Without what was given: where a file's name belongs somebody may have put the secret itself. */
-function cannotBeRead(error: unknown): string {
-  return `names a file that cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown fault"})`;
-}
-
 function tlsOf(given: Given, report: Report): Config["tls"] {
   const names = ["IMAGETRUST_TLS_CERT_FILE", "IMAGETRUST_TLS_KEY_FILE", "IMAGETRUST_TLS_CLIENT_CA_FILE"] as const;
   for (const name of names) requireReadable(name, given[name], report);
@@ -149,15 +149,6 @@ function tlsOf(given: Given, report: Report): Config["tls"] {
     if (some.length > 0 && given[name] === undefined) report(name, `must be set, because ${some.join(" and ")} is`);
   }
   return undefined;
-}
-
-function requireReadable(name: SettingName, path: string | undefined, report: Report): void {
-  if (path === undefined) return;
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    report(name, cannotBeRead(error));
-  }
 }
 
 function requirePolicies(given: Given, report: Report): void {

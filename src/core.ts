@@ -29,6 +29,10 @@ export interface CoreParts {
   readonly database: Database;
   readonly sequencer: Sequencer;
   readonly notaries: NotaryServers;
+  /** Who may have issued members' certificates; default: anybody. */
+  readonly authorities?: TeamRoom["authorities"];
+  /** Whether new teams take proved keys only; default: no. */
+  readonly requiresPossessionProof?: boolean;
   /** The first is the default of new collections. */
   readonly backends: readonly KeyBackend[];
   readonly publisher: PublisherSettings;
@@ -113,7 +117,12 @@ export function openCore(parts: CoreParts): Core {
   batches = createBatchRunner({ trust, signals, publish: wake, log: parts.log, owner, concurrency, leaseMs });
   return {
     changing,
-    teams: { changing, effects: createTeamEffects(guards) },
+    teams: {
+      changing,
+      effects: createTeamEffects(guards),
+      authorities: parts.authorities ?? (() => undefined),
+      requiresPossessionProof: parts.requiresPossessionProof ?? false,
+    },
     trust,
     signals,
     publisher: together(publisher, batches),

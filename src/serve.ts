@@ -19,6 +19,7 @@ import type { Edge } from "./rpc/edge.ts";
 import { expiryService } from "./rpc/expiry-service.ts";
 import { createHealth } from "./rpc/health.ts";
 import { startProbing } from "./rpc/health-probe.ts";
+import { openMemberAuthorities } from "./rpc/member-authorities.ts";
 import { createRpcMetrics } from "./rpc/metrics.ts";
 import { startServer } from "./rpc/server.ts";
 import { signatureService } from "./rpc/signature-service.ts";
@@ -72,12 +73,17 @@ export async function serve(
   const sealed = openSealedBackend(database, await keyEncryptionKeyOf(config), config.deployment);
   await sealed.check();
   const notaries = openNotaryServers(config.notaryServers);
+  const metrics = createRpcMetrics();
+  const { memberAuthorities } = config;
+  const authorities = memberAuthorities && (await openMemberAuthorities(memberAuthorities, log, metrics));
   const sequencer = createSequencer(database, log, now);
   observeSequencer(sequencer);
   const core = openCore({
     database,
     sequencer,
     notaries,
+    authorities: () => authorities?.current,
+    requiresPossessionProof: config.requirePossessionProof,
     backends: [sealed],
     publisher: publisherSettingsOf(config),
     longestWaitMs: config.maxWaitMs,
@@ -86,7 +92,6 @@ export async function serve(
     atStep,
   });
 
-  const metrics = createRpcMetrics();
   const tls = config.tls ?? (development as Development).tls;
   const certificates = await openCertificates(tls, log, metrics);
   const policies = await openPolicyDirectory(
@@ -133,6 +138,7 @@ export async function serve(
   signals.onReload(() => {
     certificates.reload().catch((error: unknown) => log.error({ err: error }, "certificates were not reloaded"));
     policies.reload().catch((error: unknown) => log.error({ err: error }, "policies were not reloaded"));
+    authorities?.reload().catch((error: unknown) => log.error({ err: error }, "member authorities were not reloaded"));
   });
   announce(log, config, server.port, telemetry.metricsPort, development);
 
@@ -146,6 +152,7 @@ export async function serve(
   await sequencer.stop();
   policies.close();
   certificates.close();
+  authorities?.close();
   await notaries.close();
   await database.close();
   await postgres?.stop();

@@ -27,6 +27,11 @@ const postgresUrl = z.string().refine((text) => /^postgres(?:ql)?:$/.test(URL.pa
 
 const path = z.string();
 
+const paths = z
+  .string()
+  .transform((text) => text.split(",").map((part) => part.trim()))
+  .refine((list) => list.every((part) => part !== ""), { error: "must be paths with commas between them" });
+
 function whole(least: number, most: number) {
   const error = `must be a whole number from ${least} to ${most}`;
   return z
@@ -54,6 +59,7 @@ export const notaryServers = z.array(notaryServer);
 const listening = "Listening";
 const database = "Database";
 const identity = "Transport security and authorization";
+const members = "Members' certificates";
 const keys = "Keys and trust";
 const publishing = "Publishing to Notary";
 const operating = "Operating";
@@ -120,6 +126,28 @@ export const settings = z.object({
       "Holds `entities.json` (who is admin, owner, viewer, auditor) and, where the default set is not wanted, Cedar policies in " +
       "`*.cedar`; see authorization.md. Required with TLS files. Changed files are taken up without a restart.",
   }),
+  IMAGETRUST_MEMBER_CA_FILE: path.optional().meta({
+    group: members,
+    description:
+      "PEM: the authorities that members' certificates must descend from; see certificates.md. Without it anybody may have issued " +
+      "them. Changed files are taken up without a restart; certificates that were taken stay.",
+  }),
+  IMAGETRUST_MEMBER_CRL_FILES: paths.optional().meta({
+    group: members,
+    description:
+      "Revocation lists of these authorities: paths with commas between them, each PEM with one or more lists, or the DER of one. With " +
+      "them, a certificate is taken only when a list that is good now says nothing against it.",
+  }),
+  IMAGETRUST_REQUIRE_POSSESSION_PROOF: z
+    .enum(["on", "off"], { error: "must be on or off" })
+    .transform((value) => value === "on")
+    .prefault("off")
+    .meta({
+      group: members,
+      description:
+        "Whether new teams take only keys whose possession was proved. Teams that are there keep their rule; `imagetrust team update` " +
+        "changes it.",
+    }),
   IMAGETRUST_KEY_ENCRYPTION_KEY: z
     .string()
     .optional()

@@ -4,15 +4,16 @@ import { test } from "node:test";
 import { ErrorReason } from "../gen/imagetrust/v1/change.ts";
 import { kindOfReason } from "../src/errors.ts";
 
-test("the reasons are those of the API, in the same order, numbered without gaps", () => {
+test("the reasons are those of the API, in the same order, their numbers ascending", () => {
   const numbers = Object.entries(ErrorReason).filter(([name]) => name !== "UNSPECIFIED");
   assert.deepEqual(
     numbers.map(([name]) => name),
     Object.keys(kindOfReason),
   );
+  const given = numbers.map(([, number]) => number);
   assert.deepEqual(
-    numbers.map(([, number]) => number),
-    numbers.map((_, place) => place + 1),
+    given,
+    [...new Set(given)].sort((a, b) => a - b),
   );
 });
 

@@ -34,7 +34,8 @@ export type WarningCode =
   | "SIGNATURES_REVIVED"
   | "TEAM_WITHOUT_SIGNER"
   | "SIGNATURES_TO_REVIEW"
-  | "SIGNATURES_UNKNOWN";
+  | "SIGNATURES_UNKNOWN"
+  | "KEY_UNPROVEN";
 
 export interface PlanWarning {
   readonly code: WarningCode;

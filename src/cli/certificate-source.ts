@@ -1,13 +1,12 @@
-import { promises as fs } from "node:fs";
 import { Fault } from "../errors.ts";
 import { holdsPrivateKey } from "../x509/private-key.ts";
+import { readAll, readBounded, readBundle } from "./bounded-file.ts";
 import { certificateOfBundle } from "./client-bundle.ts";
 import { UsageError } from "./exit-code.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** More than any certificate chain needs, and than any client bundle holds. */
+/** More than any certificate chain needs. */
 const maxCertificateBytes = 256 * 1024;
-const maxBundleBytes = 4 * 1024 * 1024;
 
 /** Where a certificate is to be read from: exactly one of the two. */
 export interface CertificateSource {
@@ -28,7 +27,7 @@ export async function readCertificate(terminal: Terminal, source: CertificateSou
   }
   const bytes =
     file === undefined
-      ? certificateOfBundle(await readBounded(bundle, maxBundleBytes))
+      ? certificateOfBundle(await readBundle(bundle))
       : await (file === "-" ? readAll(terminal.input(), maxCertificateBytes) : readBounded(file, maxCertificateBytes));
   if (holdsPrivateKey(bytes)) {
     throw new Fault(
@@ -37,26 +36,4 @@ export async function readCertificate(terminal: Terminal, source: CertificateSou
     );
   }
   return new TextDecoder("utf-8").decode(bytes);
-}
-
-async function readBounded(file: string, limit: number): Promise<Buffer> {
-  try {
-    await using handle = await fs.open(file);
-    return await readAll(handle.createReadStream({ autoClose: false }), limit);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`Cannot read ${file}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-async function readAll(stream: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > limit)
-      throw new UsageError(`The file is larger than ${limit / 1024} KiB: that is no certificate and no client bundle.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -98,6 +98,7 @@ function notaryOf(configFile: string, written: boolean): string {
   return written ? `notary -c ${quoted(configFile)}` : "notary";
 }
 
-function quoted(text: string): string {
+/** A word as a POSIX shell takes it. */
+export function quoted(text: string): string {
   return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -23,7 +23,7 @@ export function collectEnum<Value extends number>(
 }
 
 /** Parses `name=value` for an option that can be given several times. */
-export function collectLabel(text: string, earlier: Readonly<Record<string, string>>): Record<string, string> {
+export function collectLabel(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
   const equals = text.indexOf("=");
   if (equals < 1) throw new InvalidArgumentError("Give name=value.");
   return { ...earlier, [text.slice(0, equals)]: text.slice(equals + 1) };

@@ -23,17 +23,22 @@ function addTeamChanges(team: Command, perform: Perform): void {
     .command("create <team>")
     .description("make a team; its id is for ever")
     .option("--display-name <name>", "a name for people", "")
-    .option("--label <name=value>", "a label (repeatable)", collectLabel, {});
+    .option("--label <name=value>", "a label (repeatable)", collectLabel, {})
+    .option("--require-proof", "take only keys whose possession was proved; else as the service is configured", false);
   addChangeFlags(create, ["etag"]).action((id: string) =>
     perform(create, (session) => {
-      const flags = create.opts<{ displayName: string; label: Readonly<Record<string, string>> }>();
+      const flags = create.opts<{
+        displayName: string;
+        label: Readonly<Record<string, string>>;
+        requireProof: boolean;
+      }>();
       return change(session, create, {
         method: TeamServiceService.createTeam,
         request: (options) => ({
           team: id,
           displayName: flags.displayName,
           labels: flags.label,
-          requiresPossessionProof: false,
+          requiresPossessionProof: flags.requireProof,
           options,
         }),
         made: () => "",
@@ -41,6 +46,8 @@ function addTeamChanges(team: Command, perform: Perform): void {
       });
     }),
   );
+
+  addUpdate(team, perform);
 
   const remove = team.command("delete <team>").description("delete a team that nothing is delegated to");
   addChangeFlags(remove, ["etag"]).action((id: string) =>
@@ -53,6 +60,49 @@ function addTeamChanges(team: Command, perform: Perform): void {
       }),
     ),
   );
+}
+
+function addUpdate(team: Command, perform: Perform): void {
+  const update = team
+    .command("update <team>")
+    .description("change a team's name, labels or rule on proofs of possession; the rest stays")
+    .option("--display-name <name>", "the new name; an empty one takes it away")
+    .option("--label <name=value>", "all labels it is to have (repeatable)", collectLabel)
+    .option("--no-labels", "take all labels away")
+    .option("--require-proof", "from now on take only keys whose possession was proved")
+    .addOption(new Option("--take-unproven", "from now on take any key").conflicts("requireProof"));
+  addChangeFlags(update, ["etag"]).action((id: string) =>
+    perform(update, (session) => {
+      const flags = update.opts<UpdateFlags>();
+      const labels = flags.labels === false ? {} : flags.label;
+      const isRuled = flags.requireProof === true || flags.takeUnproven === true;
+      return change(session, update, {
+        method: TeamServiceService.updateTeam,
+        request: (options) => ({
+          team: id,
+          displayName: flags.displayName ?? "",
+          labels: labels ?? {},
+          requiresPossessionProof: flags.requireProof ?? false,
+          updateMask: [
+            ...(flags.displayName === undefined ? [] : ["display_name"]),
+            ...(labels === undefined ? [] : ["labels"]),
+            ...(isRuled ? ["requires_possession_proof"] : []),
+          ],
+          options,
+        }),
+        made: () => "",
+        publishes: false,
+      });
+    }),
+  );
+}
+
+interface UpdateFlags {
+  readonly displayName?: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly labels: boolean;
+  readonly requireProof?: boolean;
+  readonly takeUnproven?: boolean;
 }
 
 function addTeamReads(team: Command, perform: Perform): void {

@@ -8,7 +8,7 @@ import {
 } from "../../gen/imagetrust/v1/team.ts";
 import { nameOf } from "./json.ts";
 import { details, table } from "./table.ts";
-import { labelsText, moreText, timeText } from "./words.ts";
+import { labelsText, moreText, timeText, yesNo } from "./words.ts";
 
 /** A team. */
 export function teamText(team: Team): string {
@@ -19,6 +19,7 @@ export function teamText(team: Team): string {
     ["Delegations", String(team.delegationCount)],
     ["Revision", String(team.revision)],
     ["Labels", labelsText(team.labels)],
+    ["Proof", team.requiresPossessionProof ? "required of new keys" : "not required"],
     ["Made", timeText(team.createTime)],
     ["Deleted", team.deleteTime === undefined ? "" : timeText(team.deleteTime)],
     ["Etag", team.etag],
@@ -70,11 +71,14 @@ export function certificatesText(certificates: readonly Certificate[], nextPageT
     certificate.id,
     certificate.member,
     stateText(certificate),
+    yesNo(certificate.possessionProved),
     timeText(certificate.notAfter),
     certificate.subject.replaceAll("\n", ", "),
     certificate.key?.canonicalKeyId ?? "",
   ]);
-  return table(["CERTIFICATE", "MEMBER", "STATE", "ENDS", "SUBJECT", "KEY ID"], rows) + moreText(nextPageToken);
+  return (
+    table(["CERTIFICATE", "MEMBER", "STATE", "PROVED", "ENDS", "SUBJECT", "KEY ID"], rows) + moreText(nextPageToken)
+  );
 }
 
 function stateText(certificate: Certificate): string {

@@ -1,4 +1,6 @@
 import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
 
 /** Where the command prints to and reads from. */
 export interface Terminal {
@@ -12,6 +14,8 @@ export interface Terminal {
   input(): AsyncIterable<Buffer>;
   /** Tells of Ctrl-C, which then no longer ends the process, until the function answered is called. */
   onInterrupt(act: () => void): () => void;
+  /** Asks a person for a line that is not shown; absent where there is nobody to ask. */
+  askSecret?(question: string): Promise<string>;
 }
 
 /** The process's own streams; colour only on a terminal that does not ask for none (https://no-color.org). */
@@ -26,7 +30,22 @@ export function processTerminal(): Terminal {
       return () => void process.off("SIGINT", act);
     },
     input: () => createReadStream("", { fd: 0, autoClose: false }),
+    ...(process.stdin.isTTY === true && { askSecret }),
   };
+}
+
+/** Reads a line from the terminal, which shows nothing of it. An interrupt ends the process, as it does elsewhere. */
+async function askSecret(question: string): Promise<string> {
+  process.stderr.write(question);
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output, terminal: true });
+  lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    return await lines.question("");
+  } finally {
+    lines.close();
+    process.stderr.write("\n");
+  }
 }
 
 const colours = { green: 32, yellow: 33, red: 31 } as const;

@@ -15,6 +15,9 @@ export interface RpcMetrics {
   certificateEnds(at: Date): void;
   certificatesReloaded(result: "changed" | "kept"): void;
   policiesReloaded(result: "changed" | "kept"): void;
+  authoritiesReloaded(result: "changed" | "kept"): void;
+  /** When the first of the revocation lists in use ends. */
+  revocationListEnds(at: Date): void;
 }
 
 /** The meter provider must be registered before: the metrics API has no late binding. */
@@ -54,6 +57,18 @@ export function createRpcMetrics(): RpcMetrics {
   const stalePolicies = meter.createGauge("policy_files_refused", {
     description: "1 while the policy directory is broken and an older set is in use.",
   });
+  const authorities = meter.createCounter("member_authority_reloads_total", {
+    description:
+      "Changes of the member authorities' files: `changed` was taken up, `kept` was refused and the old set goes on.",
+  });
+  const staleAuthorities = meter.createGauge("member_authority_files_refused", {
+    description:
+      "1 while the files of member authorities or their revocation lists are broken and an older set is in use.",
+  });
+  const listEnd = meter.createGauge("member_revocation_list_expiry_timestamp_seconds", {
+    description: "When the first of the revocation lists in use ends, in Unix seconds.",
+    unit: "s",
+  });
   return {
     began: (method) => active.add(1, { method }),
     ended: (method, code, seconds) => {
@@ -74,5 +89,10 @@ export function createRpcMetrics(): RpcMetrics {
       policies.add(1, { result });
       stalePolicies.record(result === "kept" ? 1 : 0);
     },
+    authoritiesReloaded: (result) => {
+      authorities.add(1, { result });
+      staleAuthorities.record(result === "kept" ? 1 : 0);
+    },
+    revocationListEnds: (at) => listEnd.record(at.getTime() / 1_000),
   };
 }

@@ -1,6 +1,7 @@
 import {
   type AddMemberRequest,
   CertificateState,
+  type CreatePossessionChallengeRequest,
   type CreateTeamRequest,
   type DeleteTeamRequest,
   type GetMemberRequest,
@@ -15,21 +16,31 @@ import {
   type RevokeCertificateRequest,
   type RevokeMemberRequest,
   type SubmitCertificateRequest,
+  type UpdateTeamRequest,
+  type PossessionProof as WireProof,
 } from "../../gen/imagetrust/v1/team.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import type { PageRequest } from "../changes/page-token.ts";
-import { type MemberId, parseMemberId, parseTeamId, type TeamId } from "../names.ts";
+import { type MemberId, type Parsed, parseMemberId, parseTeamId, type TeamId } from "../names.ts";
 import { parseCertificateId } from "../teams/certificate.ts";
 import type { CertificateQuery } from "../teams/certificates.ts";
+import { parseChallengeId } from "../teams/challenge.ts";
 import { parseDisplayName } from "../teams/display-name.ts";
 import { parseLabels } from "../teams/labels.ts";
 import type { AddMember } from "../teams/memberships.ts";
+import type { PossessionProof } from "../teams/possession-proof.ts";
 import type { ReplaceCertificate } from "../teams/replace-certificate.ts";
 import { parseExplanation } from "../teams/revocation.ts";
 import type { RevokeCertificate } from "../teams/revoke-certificate.ts";
 import type { RevokeMember } from "../teams/revoke-member.ts";
-import { certificateFaults, type SubmittedCertificate } from "../teams/submitted-certificate.ts";
+import {
+  certificateFaults,
+  type ProvedCertificate,
+  type SubmittedCertificate,
+} from "../teams/submitted-certificate.ts";
 import type { CreateTeam } from "../teams/teams.ts";
+import type { UpdateTeam } from "../teams/update-team.ts";
+import type { Authorities } from "../x509/authorities.ts";
 import { readOptions } from "./change-options.ts";
 import { parseEnum, parseFilter, type Read, readEach, readFields, right, wrong } from "./fields.ts";
 import { readPage } from "./page.ts";
@@ -38,17 +49,36 @@ import { readPage } from "./page.ts";
 type Change<T> = T & { readonly options: ChangeOptions };
 
 export function parseCreateTeam(request: CreateTeamRequest): Change<CreateTeam> {
+  return readFields((read) => ({
+    team: read("team", parseTeamId(request.team)),
+    displayName: read("display_name", parseDisplayName(request.displayName)),
+    labels: read("labels", parseLabels(Object.entries(request.labels))),
+    requiresPossessionProof: request.requiresPossessionProof || undefined,
+    options: readOptions(read, request.options),
+  }));
+}
+
+/** What the mask does not name is not looked at. */
+export function parseUpdateTeam(request: UpdateTeamRequest): Change<UpdateTeam> {
   return readFields((read) => {
-    if (request.requiresPossessionProof) {
-      read("requires_possession_proof", wrong("must be false: this version takes no proofs of possession"));
-    }
+    const mask = new Set(read("update_mask", parseMask(request.updateMask ?? [])));
     return {
       team: read("team", parseTeamId(request.team)),
-      displayName: read("display_name", parseDisplayName(request.displayName)),
-      labels: read("labels", parseLabels(Object.entries(request.labels))),
+      attributes: {
+        ...(mask.has("display_name") && { displayName: read("display_name", parseDisplayName(request.displayName)) }),
+        ...(mask.has("labels") && { labels: read("labels", parseLabels(Object.entries(request.labels))) }),
+        ...(mask.has("requires_possession_proof") && { requiresPossessionProof: request.requiresPossessionProof }),
+      },
       options: readOptions(read, request.options),
     };
   });
+}
+
+const updatable: readonly string[] = ["display_name", "labels", "requires_possession_proof"];
+
+function parseMask(paths: readonly string[]): Parsed<readonly string[]> {
+  if (paths.length > 0 && paths.every((path) => updatable.includes(path))) return right(paths);
+  return wrong(`must name what is to change, and nothing but ${updatable.join(", ")}`);
 }
 
 export function parseGetTeam(request: GetTeamRequest): TeamId {
@@ -112,26 +142,64 @@ export function parseListMembers(request: ListMembersRequest): {
  * The certificate is judged by the use case, where a repeat with the same request_id comes first: it is answered also when the
  * certificate has ended since.
  */
-export function parseSubmitCertificate(request: SubmitCertificateRequest, now: Date): Change<SubmittedCertificate> {
+export function parseSubmitCertificate(
+  request: SubmitCertificateRequest,
+  authorities: Authorities | undefined,
+  now: Date,
+): Change<ProvedCertificate> {
   return readFields(
     (read) => ({
       member: read("member", parseMemberId(request.member)),
       pem: request.certificatePem,
+      proof: readProof(read, request.possessionProof),
       options: readOptions(read, request.options),
     }),
-    () => certificateFaults(request.certificatePem, now),
+    () => certificateFaults(request.certificatePem, authorities, now),
   );
 }
 
 /** The certificate is judged as in parseSubmitCertificate. */
-export function parseReplaceCertificate(request: ReplaceCertificateRequest, now: Date): Change<ReplaceCertificate> {
+export function parseCreatePossessionChallenge(
+  request: CreatePossessionChallengeRequest,
+  authorities: Authorities | undefined,
+  now: Date,
+): SubmittedCertificate {
+  return readFields(
+    (read) => ({ member: read("member", parseMemberId(request.member)), pem: request.certificatePem }),
+    () => certificateFaults(request.certificatePem, authorities, now),
+  );
+}
+
+/** As long as a signature by the largest RSA key that Notary takes. */
+const longestSignature = 2_048;
+
+function readProof(read: Read, proof: WireProof | undefined): PossessionProof | undefined {
+  if (proof === undefined) return undefined;
+  const { length } = proof.signature;
+  const fits = length > 0 && length <= longestSignature;
+  return {
+    challenge: read("possession_proof.challenge", parseChallengeId(proof.challenge)),
+    signature: read(
+      "possession_proof.signature",
+      fits ? right(proof.signature) : wrong(`must be a signature of 1 to ${longestSignature} bytes`),
+    ),
+  };
+}
+
+/** The certificate is judged as in parseSubmitCertificate. */
+export function parseReplaceCertificate(
+  request: ReplaceCertificateRequest,
+  authorities: Authorities | undefined,
+  now: Date,
+): Change<ReplaceCertificate> {
   return readFields(
     (read) => ({
       certificate: read("certificate", parseCertificateId(request.certificate)),
       pem: request.certificatePem,
+      proof: readProof(read, request.possessionProof),
       options: readOptions(read, request.options),
     }),
-    () => certificateFaults(request.certificatePem, now),
+    () => certificateFaults(request.certificatePem, authorities, now),
   );
 }
 
@@ -170,6 +238,7 @@ export function parseListCertificates(request: ListCertificatesRequest): {
       states: readEach(read, "states", request.states, 100, (state, path) =>
         read(path, parseEnum(CertificateState, state)),
       ),
+      unproven: request.unproven,
     },
     page: readPage(read, request),
   }));

@@ -1,5 +1,6 @@
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { listCertificates } from "../teams/certificates.ts";
+import { createChallenge } from "../teams/create-challenge.ts";
 import { getMember, listMembers } from "../teams/members.ts";
 import { addMember, removeMember } from "../teams/memberships.ts";
 import { replaceCertificate } from "../teams/replace-certificate.ts";
@@ -8,6 +9,7 @@ import { revokeMember } from "../teams/revoke-member.ts";
 import type { TeamRoom } from "../teams/room.ts";
 import { submitCertificate } from "../teams/submit-certificate.ts";
 import { createTeam, deleteTeam, getTeam, listTeams } from "../teams/teams.ts";
+import { updateTeam } from "../teams/update-team.ts";
 import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { outcomeToWire } from "./outcome-wire.ts";
@@ -15,6 +17,7 @@ import { listFitting } from "./page.ts";
 import type { ServedService } from "./served-service.ts";
 import {
   parseAddMember,
+  parseCreatePossessionChallenge,
   parseCreateTeam,
   parseDeleteTeam,
   parseGetMember,
@@ -27,8 +30,9 @@ import {
   parseRevokeCertificate,
   parseRevokeMember,
   parseSubmitCertificate,
+  parseUpdateTeam,
 } from "./team-requests.ts";
-import { certificateToWire, memberToWire, teamToWire } from "./team-wire.ts";
+import { certificateToWire, challengeToWire, memberToWire, teamToWire } from "./team-wire.ts";
 
 /** Serves imagetrust.v1.TeamService. */
 export function teamService(edge: Edge, room: TeamRoom): ServedService {
@@ -45,6 +49,11 @@ export function teamService(edge: Edge, room: TeamRoom): ServedService {
         const { items, nextToken } = await listTeams(room, filter, fitting);
         return { teams: items.map(teamToWire), nextPageToken: nextToken };
       });
+    },
+    updateTeam: async (request, call) => {
+      const parsed = parseUpdateTeam(request);
+      const { team, outcome } = await updateTeam(room, call, parsed, parsed.options);
+      return { team: teamToWire(team), outcome: outcomeToWire(outcome) };
     },
     deleteTeam: async (request, call) => {
       const parsed = parseDeleteTeam(request);
@@ -70,9 +79,13 @@ export function teamService(edge: Edge, room: TeamRoom): ServedService {
       });
     },
     submitCertificate: async (request, call) => {
-      const parsed = parseSubmitCertificate(request, room.changing.now());
+      const parsed = parseSubmitCertificate(request, room.authorities(), room.changing.now());
       const { certificate, outcome } = await submitCertificate(room, call, parsed, parsed.options);
       return { certificate: certificate && certificateToWire(certificate), outcome: outcomeToWire(outcome) };
+    },
+    createPossessionChallenge: async (request, call) => {
+      const parsed = parseCreatePossessionChallenge(request, room.authorities(), room.changing.now());
+      return { challenge: challengeToWire(await createChallenge(room, call, parsed)) };
     },
     revokeCertificate: async (request, call) => {
       const parsed = parseRevokeCertificate(request);
@@ -80,7 +93,7 @@ export function teamService(edge: Edge, room: TeamRoom): ServedService {
       return { certificates: certificates.map(certificateToWire), outcome: outcomeToWire(outcome) };
     },
     replaceCertificate: async (request, call) => {
-      const parsed = parseReplaceCertificate(request, room.changing.now());
+      const parsed = parseReplaceCertificate(request, room.authorities(), room.changing.now());
       const { certificate, replaced, outcome } = await replaceCertificate(room, call, parsed, parsed.options);
       return {
         certificate: certificate && certificateToWire(certificate),

@@ -3,10 +3,12 @@ import {
   MemberKind,
   RevocationReason,
   type Certificate as WireCertificate,
+  type PossessionChallenge as WireChallenge,
   type Member as WireMember,
   type Team as WireTeam,
 } from "../../gen/imagetrust/v1/team.ts";
 import type { Certificate } from "../teams/certificate.ts";
+import type { PossessionChallenge } from "../teams/create-challenge.ts";
 import type { Member } from "../teams/member.ts";
 import type { Team } from "../teams/team.ts";
 
@@ -19,7 +21,7 @@ export function teamToWire(team: Team): WireTeam {
     memberCount: team.memberCount,
     delegationCount: team.delegationCount,
     createTime: team.createdAt,
-    requiresPossessionProof: false,
+    requiresPossessionProof: team.requiresPossessionProof,
     revision: team.revision,
     deleteTime: team.deletedAt,
   };
@@ -45,9 +47,13 @@ export function certificateToWire(certificate: Certificate): WireCertificate {
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
     state: CertificateState[certificate.state],
-    possessionProved: false,
+    possessionProved: certificate.provedAt !== undefined,
     createTime: certificate.createdAt,
     revokeTime: certificate.revokedAt,
     revocationReason: RevocationReason[certificate.revocationReason ?? "UNSPECIFIED"],
   };
+}
+
+export function challengeToWire({ id, text, key, expiresAt }: PossessionChallenge): WireChallenge {
+  return { id, text, canonicalKeyId: key, expireTime: expiresAt };
 }

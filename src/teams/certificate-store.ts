@@ -27,10 +27,11 @@ interface Row {
   readonly created_at: Date;
   readonly revoked_at: Date | null;
   readonly revocation_reason: RevocationReason | null;
+  readonly proved_at: Date | null;
 }
 
 const selected = `select c.id, c.member_id, c.canonical_key_id, c.tuf_key_id, c.sha256, c.key_type, c.pem, c.subject, c.issuer,
-    c.serial, c.not_before, c.not_after, c.created_at, k.revoked_at, k.revocation_reason
+    c.serial, c.not_before, c.not_after, c.created_at, k.revoked_at, k.revocation_reason, k.proved_at
   from certificates c join signing_keys k on k.canonical_key_id = c.canonical_key_id`;
 
 export async function findCertificate(db: Queryable, id: CertificateId): Promise<StoredCertificate | undefined> {
@@ -62,6 +63,8 @@ export interface CertificateFilter {
   readonly team: TeamId | undefined;
   /** Empty for all. */
   readonly states: readonly CertificateState[];
+  /** Only those of keys of which possession was never proved. */
+  readonly unproven?: boolean;
 }
 
 /** Where a page of certificates begins: behind this one. */
@@ -85,6 +88,7 @@ export async function findCertificates(
       ? []
       : ["c.member_id in (select member_id from memberships where team_id = :team and valid_to is null)"]),
     ...(filter.states.length === 0 ? [] : [`(${filter.states.map((state) => conditionOf[state]).join(" or ")})`]),
+    ...(filter.unproven ? ["k.proved_at is null"] : []),
     ...(after === undefined ? [] : ["(c.member_id, c.valid_from, c.id) > (:afterMember, :afterTime, :afterId)"]),
   ];
   const rows = await db.rows<Row>(
@@ -143,5 +147,6 @@ function certificateOf(row: Row): StoredCertificate {
     createdAt: row.created_at,
     revokedAt: row.revoked_at ?? undefined,
     revocationReason: row.revocation_reason ?? undefined,
+    provedAt: row.proved_at ?? undefined,
   };
 }

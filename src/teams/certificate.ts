@@ -7,8 +7,8 @@ declare const brand: unique symbol;
 export type CertificateId = string & { readonly [brand]: "CertificateId" };
 
 /**
- * As of a moment. EXPIRED and NOT_YET_VALID change no keys by themselves: both still stand in the delegations. PENDING waits for a
- * proof of possession, which this version never asks for.
+ * As of a moment. EXPIRED and NOT_YET_VALID change no keys by themselves: both still stand in the delegations. PENDING is
+ * never met: a certificate that needs a proof of possession is taken with it or refused.
  */
 export type CertificateState = "PENDING" | "ACTIVE" | "EXPIRED" | "REVOKED" | "NOT_YET_VALID";
 
@@ -36,6 +36,8 @@ export interface Certificate {
   readonly createdAt: Date;
   readonly revokedAt: Date | undefined;
   readonly revocationReason: RevocationReason | undefined;
+  /** When possession of its key was proved; undefined: never. */
+  readonly provedAt: Date | undefined;
 }
 
 /** Parses the id of a certificate, as SubmitCertificate gave it. */
@@ -71,6 +73,7 @@ export function recordedCertificate(certificate: Omit<Certificate, "state" | "cr
     not_before: certificate.notBefore.toISOString(),
     not_after: certificate.notAfter.toISOString(),
     revocation_reason: certificate.revocationReason ?? null,
+    possession_proved: certificate.provedAt !== undefined,
   };
 }
 

@@ -10,6 +10,8 @@ export interface CertificateQuery {
   readonly team: TeamId | undefined;
   /** As of now; empty for every state. */
   readonly states: readonly CertificateState[];
+  /** Only those of keys of which possession was never proved. */
+  readonly unproven?: boolean;
 }
 
 /** Certificates by member and in the order of their submission, revoked ones included. */
@@ -20,7 +22,12 @@ export async function listCertificates(
 ): Promise<Page<Certificate>> {
   const listing = {
     name: "certificates",
-    filter: { member: query.member ?? "", team: query.team ?? "", states: query.states },
+    filter: {
+      member: query.member ?? "",
+      team: query.team ?? "",
+      states: query.states,
+      unproven: String(query.unproven === true),
+    },
     key: [/^[a-z0-9_.@-]{1,64}$/, /^[0-9]{1,13}$/, /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/],
   };
   const now = room.changing.now();

@@ -20,9 +20,11 @@ import {
   touchMember,
 } from "./member-store.ts";
 import { readBeforeAddition, readBeforeRemoval } from "./notary-reading.ts";
+import { requireNoProofDemanded } from "./possession-proof.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
 import type { TeamRoom } from "./room.ts";
 import { signingKeysOf } from "./signing-certificates-store.ts";
+import { unprovenKeysOf } from "./signing-key-store.ts";
 import { noSuchTeam } from "./team.ts";
 import { lockLivingTeams } from "./team-locks-store.ts";
 import { touchTeam } from "./team-store.ts";
@@ -47,7 +49,8 @@ export interface MembershipChanged {
 /**
  * Takes a member into a team and makes the member when it does not exist: all its keys may then sign for the team.
  * A member who is in the team is UNCHANGED; attributes that differ from the member's own are ALREADY_EXISTS. A key that signed for
- * the team before would bring its signatures back: that is refused with WOULD_REVIVE.
+ * the team before would bring its signatures back: that is refused with WOULD_REVIVE. A team that takes proved keys only refuses a
+ * member with a key that was never proved: POSSESSION_UNPROVEN.
  */
 export async function addMember(
   room: TeamRoom,
@@ -64,6 +67,8 @@ export async function addMember(
     requireSameAttributes(request, member);
     await requireLockedTeam(tx, request.team);
     if (member.teams.includes(request.team)) return same(request, member, "is in the team already");
+    const unproven = (await unprovenKeysOf(tx, [member.id])).map((key) => key.id);
+    await requireNoProofDemanded(tx, [request.team], member.id, unproven);
     const change = { call, options, teams: [request.team], kind: "TEAM_CHANGE" as const, reading, now };
     const summary = `Member ${member.id} joins team ${request.team}; no key may sign that could not before.`;
     const changed = await changeKeys(room, tx, change, summary, async () => {

@@ -17,6 +17,7 @@ import { changeKeys } from "./key-changes.ts";
 import { noSuchMember } from "./member.ts";
 import { findMember, lockMember, touchMember } from "./member-store.ts";
 import { type NotaryReading, readBeforeRemoval } from "./notary-reading.ts";
+import { acceptProof, type PossessionProof, requireNoProofDemanded } from "./possession-proof.ts";
 import { keySubject, memberSubject, recordOf, teamSubject, unchanged } from "./recording.ts";
 import { recordedCertificates, wordsOnRevoked } from "./revocation.ts";
 import type { TeamRoom } from "./room.ts";
@@ -29,6 +30,8 @@ export interface ReplaceCertificate {
   readonly certificate: CertificateId;
   /** The certificate that comes; that it holds no private key was checked before the request was digested. */
   readonly pem: string;
+  /** That the private key of the certificate that comes is held. */
+  readonly proof?: PossessionProof | undefined;
 }
 
 export interface CertificateReplaced {
@@ -43,7 +46,8 @@ export interface CertificateReplaced {
  * Puts a certificate's key in the place of another key of the same member: one revision of each team takes the old key out, for ever,
  * and the new one in, so that no repository is without either at any moment. Guards refuse as in removeMember. The new key must not be
  * the old one (SAME_KEY), another member's (KEY_OWNED_BY_OTHER) or revoked (KEY_REVOKED); a key that was revoked before cannot be
- * replaced (KEY_REVOKED), unless the new certificate is there already: then all is as asked, UNCHANGED. The etag is the member's.
+ * replaced (KEY_REVOKED), unless the new certificate is there already: then all is as asked, UNCHANGED. The etag is the member's. A proof of
+ * possession is asked for and judged as in submitCertificate.
  */
 export async function replaceCertificate(
   room: TeamRoom,
@@ -56,17 +60,20 @@ export async function replaceCertificate(
   if (old === undefined) throw noSuchCertificate(request.certificate);
   const reading = await readTeamsOf(room, call, old);
   const { resource, outcome } = await makeChange(room.changing, call, options, async (tx, now) => {
-    const fresh = parseSubmitted({ member: old.member, pem: request.pem }, now);
+    const fresh = parseSubmitted({ member: old.member, pem: request.pem }, room.authorities(), now);
     const member = await lockMember(tx, old.member);
     if (member === undefined) throw noSuchMember(old.member);
     requireEtag(options, member.version);
     if (fresh.canonicalKeyId === old.canonicalKeyId) throw sameKey(old);
-    await requireOwnKey(tx, fresh);
+    const own = await requireOwnKey(tx, fresh);
     const key = await lockKeyForRevocation(tx, old.canonicalKeyId);
     const known = await findCertificateBySha256(tx, fresh.sha256);
     const certificates = await findCertificatesOfKey(tx, old.canonicalKeyId);
     if (key.revocationReason !== undefined) return replacedBefore(old, certificates, known);
+    const proved = request.proof && (await acceptProof(tx, call, fresh, request.proof, now));
     const teams = await lockLivingTeams(tx, member.teams);
+    const isProved = proved !== undefined || own.provedAt !== undefined;
+    await requireNoProofDemanded(tx, teams, member.id, isProved ? [] : [fresh.canonicalKeyId]);
     const change = { call, options, teams, kind: "CERTIFICATE_CHANGE" as const, reading, now };
     const summary = `Key ${old.canonicalKeyId} of member ${member.id} is replaced; it could sign for no team.`;
     const changed = await changeKeys(room, tx, change, summary, async () => {
@@ -85,12 +92,13 @@ export async function replaceCertificate(
         before: { ...recordedCertificates(certificates), by: known === undefined ? null : recordedCertificate(known) },
         after: {
           ...recordedCertificates(await findCertificatesOfKey(tx, old.canonicalKeyId)),
-          by: recordedCertificate(known ?? fresh),
+          by: recordedCertificate({ ...(known ?? fresh), provedAt: proved === undefined ? own.provedAt : now }),
         },
         diff: [
           `key ${old.canonicalKeyId} of member ${member.id} replaced by key ${fresh.canonicalKeyId}`,
           ...wordsOnRevoked(certificates, "SUPERSEDED"),
           ...(known === undefined ? wordsOnSubmitted(fresh) : []),
+          ...(proved === undefined ? [] : [proved]),
           ...changed.words,
         ],
       }),

@@ -1,4 +1,4 @@
-import type { Transaction } from "../database.ts";
+import type { Queryable, Transaction } from "../database.ts";
 import type { CanonicalKeyId, MemberId } from "../names.ts";
 import type { RevocationReason } from "./certificate.ts";
 
@@ -6,11 +6,23 @@ import type { RevocationReason } from "./certificate.ts";
 export interface SigningKey {
   readonly member: MemberId;
   readonly revocationReason: RevocationReason | undefined;
+  /** When possession of it was proved. */
+  readonly provedAt: Date | undefined;
 }
 
 interface Row {
   readonly member_id: MemberId;
   readonly revocation_reason: RevocationReason | null;
+  readonly proved_at: Date | null;
+}
+
+/** The key, if anybody ever had it. */
+export async function findKey(db: Queryable, key: CanonicalKeyId): Promise<SigningKey | undefined> {
+  const row = await db.row<Row>(
+    "select member_id, revocation_reason, proved_at from signing_keys where canonical_key_id = :key",
+    { key },
+  );
+  return row === undefined ? undefined : keyOf(row);
 }
 
 /**
@@ -43,6 +55,26 @@ export async function lockKeysOfMember(
   return rows.map(({ id, reason }) => ({ id, revocationReason: reason ?? undefined }));
 }
 
+/** Notes that possession of the key is proved; the first time counts. Its member must be locked. */
+export async function markProved(tx: Transaction, key: CanonicalKeyId, now: Date): Promise<void> {
+  await tx.run("update signing_keys set proved_at = :now where canonical_key_id = :key and proved_at is null", {
+    key,
+    now,
+  });
+}
+
+/** The members' keys in force of which possession was never proved, by member. */
+export async function unprovenKeysOf(
+  db: Queryable,
+  members: readonly MemberId[],
+): Promise<readonly { readonly id: CanonicalKeyId; readonly member: MemberId }[]> {
+  return await db.rows<{ id: CanonicalKeyId; member: MemberId }>(
+    `select canonical_key_id as id, member_id as member from signing_keys
+     where member_id = any(:members) and revoked_at is null and proved_at is null order by member_id, canonical_key_id`,
+    { members },
+  );
+}
+
 /** Revokes the key and ends every certificate of it; a key revoked before keeps its time and takes the new reason. */
 export async function revokeKey(
   tx: Transaction,
@@ -67,9 +99,17 @@ async function lockKey(
   strength: "for share" | "for no key update",
 ): Promise<SigningKey> {
   const row = await tx.row<Row>(
-    `select member_id, revocation_reason from signing_keys where canonical_key_id = :key ${strength}`,
+    `select member_id, revocation_reason, proved_at from signing_keys where canonical_key_id = :key ${strength}`,
     { key },
   );
   if (row === undefined) throw new Error("A key that was claimed is gone.");
-  return { member: row.member_id, revocationReason: row.revocation_reason ?? undefined };
+  return keyOf(row);
+}
+
+function keyOf(row: Row): SigningKey {
+  return {
+    member: row.member_id,
+    revocationReason: row.revocation_reason ?? undefined,
+    provedAt: row.proved_at ?? undefined,
+  };
 }

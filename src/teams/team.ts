@@ -9,6 +9,8 @@ export interface Team {
   readonly id: TeamId;
   readonly displayName: DisplayName;
   readonly labels: Labels;
+  /** Whether no further key may sign for it before possession of its private key was proved. */
+  readonly requiresPossessionProof: boolean;
   /** Changes with the team itself, its memberships and who may sign for it. */
   readonly etag: string;
   /** Bumped exactly when who may sign changes; from 1. */
@@ -29,6 +31,7 @@ export function recordedTeam(team: StoredTeam): Json {
     team: team.id,
     display_name: team.displayName,
     labels: Object.fromEntries(team.labels),
+    requires_possession_proof: team.requiresPossessionProof,
     revision: String(team.revision),
     member_count: team.memberCount,
     deleted: team.deletedAt !== undefined,
@@ -37,4 +40,9 @@ export function recordedTeam(team: StoredTeam): Json {
 
 export function noSuchTeam(team: TeamId): Fault {
   return new Fault("NOT_FOUND", `There is no team ${team}; create it first.`, { metadata: { team } });
+}
+
+/** What is said of a team that takes proved keys only. */
+export function takesProvedKeys(team: TeamId): string {
+  return `team ${team} takes only keys whose possession was proved from now on`;
 }

@@ -12,7 +12,7 @@ import { etagOf, requireEtag } from "./etag.ts";
 import { areSameLabels, type Labels } from "./labels.ts";
 import { recordOf, teamSubject, unchanged } from "./recording.ts";
 import type { TeamRoom } from "./room.ts";
-import { noSuchTeam, recordedTeam, type StoredTeam, type Team } from "./team.ts";
+import { noSuchTeam, recordedTeam, type StoredTeam, type Team, takesProvedKeys } from "./team.ts";
 import { lockTeams } from "./team-locks-store.ts";
 import { endTeam, findTeam, findTeams, insertTeam } from "./team-store.ts";
 
@@ -20,6 +20,8 @@ export interface CreateTeam {
   readonly team: TeamId;
   readonly displayName: DisplayName;
   readonly labels: Labels;
+  /** Undefined: as the service is configured; of a team that exists, as it is. */
+  readonly requiresPossessionProof?: boolean | undefined;
 }
 
 /**
@@ -33,7 +35,8 @@ export async function createTeam(
   options: ChangeOptions,
 ): Promise<{ readonly team: Team | undefined; readonly outcome: Outcome }> {
   const changed = await makeChange(room.changing, call, options, async (tx, now) => {
-    const made = await insertTeam(tx, { ...request, id: request.team }, now);
+    const requiresPossessionProof = request.requiresPossessionProof ?? room.requiresPossessionProof;
+    const made = await insertTeam(tx, { ...request, id: request.team, requiresPossessionProof }, now);
     const team = await lockedTeam(tx, request.team);
     requireEtag(options, made ? undefined : team.version);
     if (!made) return sameTeam(request, team);
@@ -47,7 +50,7 @@ export async function createTeam(
         about: [],
         before: null,
         after: recordedTeam(team),
-        diff: [`team ${team.id} created`],
+        diff: [`team ${team.id} created`, ...(team.requiresPossessionProof ? [takesProvedKeys(team.id)] : [])],
       }),
       commitment: nothingToPublish,
       resource: team.id,
@@ -114,7 +117,8 @@ export async function deleteTeam(
   return { outcome };
 }
 
-async function lockedTeam(tx: Transaction, id: TeamId): Promise<StoredTeam> {
+/** The team, deleted ones included, locked until the end of the transaction. */
+export async function lockedTeam(tx: Transaction, id: TeamId): Promise<StoredTeam> {
   await lockTeams(tx, [id]);
   const team = await findTeam(tx, id);
   if (team === undefined) throw noSuchTeam(id);
@@ -131,15 +135,19 @@ function sameTeam(request: CreateTeam, team: StoredTeam): Decision {
       },
     );
   }
-  if (team.displayName !== request.displayName || !areSameLabels(team.labels, request.labels)) {
-    throw new Fault("ALREADY_EXISTS", `Team ${team.id} exists with another display name or other labels.`, {
+  const { requiresPossessionProof = team.requiresPossessionProof } = request;
+  const differs = team.displayName !== request.displayName || !areSameLabels(team.labels, request.labels);
+  if (differs || team.requiresPossessionProof !== requiresPossessionProof) {
+    const what = differs ? "another display name or other labels" : "another rule on proofs of possession";
+    throw new Fault("ALREADY_EXISTS", `Team ${team.id} exists with ${what}; update it where it is to change.`, {
       metadata: { team: team.id },
     });
   }
   return same(team, `Team ${team.id} exists already.`);
 }
 
-function same(team: StoredTeam, summary: string): Decision {
+/** The decision to leave a team as it is. */
+export function same(team: StoredTeam, summary: string): Decision {
   return unchanged({
     subject: teamSubject(team.id),
     about: [],

@@ -1,4 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
+import type { Authorities } from "./authorities.ts";
+import { judgePath } from "./certification-path.ts";
 import { chainFaultsOf } from "./chain.ts";
 import { isDer } from "./der.ts";
 import { formFaultOf, keyFaultOf, signatureFaultOf } from "./notary-rules.ts";
@@ -24,7 +26,12 @@ export interface ParsedCertificate {
 
 export type CertificateResult =
   | { readonly ok: true; readonly value: ParsedCertificate }
-  | { readonly ok: false; readonly faults: readonly string[] };
+  | {
+      readonly ok: false;
+      readonly faults: readonly string[];
+      /** Where there are no faults: why it cannot be told whether an authority revoked the certificate. */
+      readonly unknown?: string;
+    };
 
 const mostBytes = 64 * 1024;
 const mostBlocks = 10;
@@ -32,10 +39,10 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Parses what a caller sent as a member's certificate: PEM, one certificate or a chain with the leaf first, of which only the
- * leaf is kept. Gives every fault at once, each with its remedy. Private keys are not looked for: see holdsPrivateKey.
+ * leaf is kept. With authorities it must descend from one of them. Gives every fault at once, each with its remedy. Private keys are not looked for: see holdsPrivateKey.
  * Source: Notary's own checks (tuf/utils/x509.go, ValidateCertificate) and what its verifiers can verify.
  */
-export function parseDelegationCertificate(text: string, now: Date): CertificateResult {
+export function parseDelegationCertificate(text: string, now: Date, authorities?: Authorities): CertificateResult {
   const oversize = sizeFaultOf(text);
   if (oversize !== undefined) return { ok: false, faults: [oversize] };
   const { blocks, unfinished, rest } = readPem(text);
@@ -55,7 +62,14 @@ export function parseDelegationCertificate(text: string, now: Date): Certificate
   if (leaf !== undefined) faults.push(...leafFaultsOf(leaf, now));
   faults.push(...chainFaultsOf(certificates));
   if (leaf === undefined || faults.length > 0) return { ok: false, faults };
+  const descent = authorities && judgePath(certificates.filter(isThere), authorities, now);
+  if (descent?.faults.length) return { ok: false, faults: descent.faults };
+  if (descent?.unknown !== undefined) return { ok: false, faults: [], unknown: descent.unknown };
   return { ok: true, value: describe(leaf) };
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 function sizeFaultOf(text: string): string | undefined {

@@ -26,7 +26,8 @@ function isOther(a: X509Certificate, b: X509Certificate): boolean {
   return !a.raw.equals(b.raw);
 }
 
-function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
+/** Whether a certificate names another as its issuer and is signed by its key, which its key usage must allow. */
+export function isIssuedBy(subject: X509Certificate, issuer: X509Certificate): boolean {
   try {
     return subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
   } catch {

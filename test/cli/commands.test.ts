@@ -55,6 +55,7 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     TeamServiceService.createTeam,
     { team: "qa", displayName: "Quality", labels: { x: "y" }, requiresPossessionProof: false },
   ],
+  ["team create qa --require-proof", TeamServiceService.createTeam, { team: "qa", requiresPossessionProof: true }],
   ["team get qa", TeamServiceService.getTeam, { team: "qa" }],
   ["team list --member alice", TeamServiceService.listTeams, { ...page, member: "alice" }],
   ["team delete qa", TeamServiceService.deleteTeam, { team: "qa" }],
@@ -83,9 +84,9 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     { member: "alice", revocationReason: RevocationReason.LEFT },
   ],
   [
-    "certificate list --member alice --team qa --state not-yet-valid",
+    "certificate list --member alice --team qa --unproven --state not-yet-valid",
     TeamServiceService.listCertificates,
-    { ...page, member: "alice", team: "qa", states: [CertificateState.NOT_YET_VALID] },
+    { ...page, member: "alice", team: "qa", states: [CertificateState.NOT_YET_VALID], unproven: true },
   ],
   [
     `delegate ${gun} qa --path v1 --path v2 --exclude-from-releases`,
@@ -212,6 +213,7 @@ const wrong: readonly (readonly [line: string, says: RegExp])[] = [
   ["--timeout soon trust list", /more than 0/],
   ["team create qa --label x", /name=value/],
   ["team create qa --accept-orphaned", /unknown option/],
+  ["team update qa --require-proof --take-unproven", /cannot be used with/],
   ["member add qa x --robot --person", /cannot be used with/],
   ["rollout wait", /missing required argument 'id'/],
   ["rollout list --kind nothing", /team_change, member_revocation/],

@@ -49,6 +49,8 @@ export interface Run {
 export interface FakeService {
   readonly folder: string;
   readonly arrivals: readonly Arrival[];
+  /** The options by which a command finds it. */
+  readonly connection: readonly string[];
   /** Replaces the answer of one RPC; throw `refusal` for an error. Everything else is UNIMPLEMENTED. */
   answer<Request, Response>(method: Method<Request, Response>, handler: (request: Request) => Response): void;
   /** The requests of one RPC, decoded. */
@@ -96,6 +98,7 @@ export async function startFakeService(): Promise<FakeService> {
   return {
     folder,
     arrivals,
+    connection,
     answer: (method, handler) => void answers.set(method.path, handler as (request: unknown) => unknown),
     requests: (method) =>
       arrivals.filter(({ path }) => path === method.path).map(({ bytes }) => method.requestDeserialize(bytes)),

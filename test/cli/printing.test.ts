@@ -207,12 +207,16 @@ for (const [option, commands] of [
       "undelegate",
     ],
   ],
-  ["--accept-revived", ["certificate add", "certificate replace", "delegate", "delegate-batch", "member add"]],
+  [
+    "--accept-revived",
+    ["certificate add", "certificate prove", "certificate replace", "delegate", "delegate-batch", "member add"],
+  ],
   ["--accept-without-signer", ["certificate revoke", "member remove", "member revoke"]],
   [
     "--etag",
     [
       "certificate add",
+      "certificate prove",
       "certificate replace",
       "certificate revoke",
       "delegate",
@@ -221,6 +225,7 @@ for (const [option, commands] of [
       "member revoke",
       "team create",
       "team delete",
+      "team update",
       "trust delete",
       "undelegate",
     ],

@@ -105,6 +105,39 @@ test("secrets may come from files, and never from both places", () => {
   assert.deepEqual([...twice.keys()], ["IMAGETRUST_DATABASE_URL_FILE", "IMAGETRUST_KEY_ENCRYPTION_KEY_FILE"]);
 });
 
+test("member authorities are files that can be read, and revocation lists need them", () => {
+  const [ca, list] = [file("ca.pem", "x"), file("ca.crl", "x")];
+  const given = {
+    ...least,
+    IMAGETRUST_MEMBER_CA_FILE: ca,
+    IMAGETRUST_MEMBER_CRL_FILES: `${list}, ${list}`,
+    IMAGETRUST_REQUIRE_POSSESSION_PROOF: "on",
+  };
+  const config = parseConfig(given);
+  assert.deepEqual(config.memberAuthorities, { bundleFile: ca, listFiles: [list, list] });
+  assert.equal(config.requirePossessionProof, true);
+  const { memberAuthorities, requirePossessionProof } = parseConfig(least);
+  assert.deepEqual([memberAuthorities, requirePossessionProof], [undefined, false]);
+  const without = faultsOf({
+    ...least,
+    IMAGETRUST_MEMBER_CRL_FILES: `${list},/nonexistent`,
+    IMAGETRUST_LOG_LEVEL: "loud",
+  });
+  assert.deepEqual(
+    new Set(without.keys()),
+    new Set(["IMAGETRUST_MEMBER_CA_FILE", "IMAGETRUST_MEMBER_CRL_FILES", "IMAGETRUST_LOG_LEVEL"]),
+  );
+  const wrong = faultsOf({
+    ...given,
+    IMAGETRUST_MEMBER_CRL_FILES: `${list},`,
+    IMAGETRUST_REQUIRE_POSSESSION_PROOF: "yes",
+  });
+  assert.deepEqual(
+    new Set(wrong.keys()),
+    new Set(["IMAGETRUST_MEMBER_CRL_FILES", "IMAGETRUST_REQUIRE_POSSESSION_PROOF"]),
+  );
+});
+
 test("a file with a wrong database URL is named without its content", () => {
   const url = file("bad-url", "db.example.org password=hunter2");
   const faults = faultsOf({ ...least, IMAGETRUST_DATABASE_URL_FILE: url, IMAGETRUST_KEY_ENCRYPTION_KEY: "x" });

@@ -22,6 +22,8 @@ export const noMetrics: RpcMetrics = {
   certificateEnds: () => undefined,
   certificatesReloaded: () => undefined,
   policiesReloaded: () => undefined,
+  authoritiesReloaded: () => undefined,
+  revocationListEnds: () => undefined,
 };
 
 /** Waits for a condition; throws when it does not come true within ten seconds. */

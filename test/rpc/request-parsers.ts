@@ -11,9 +11,11 @@ import {
   UndelegateRequest,
   WatchRolloutRequest,
 } from "../../gen/imagetrust/v1/delegation.ts";
+import { ListExpiringRequest } from "../../gen/imagetrust/v1/expiry.ts";
 import { GetSignedTagRequest, ListSignedTagsRequest, WatchTrustRequest } from "../../gen/imagetrust/v1/signature.ts";
 import {
   AddMemberRequest,
+  CreatePossessionChallengeRequest,
   CreateTeamRequest,
   DeleteTeamRequest,
   GetMemberRequest,
@@ -26,6 +28,7 @@ import {
   RevokeCertificateRequest,
   RevokeMemberRequest,
   SubmitCertificateRequest,
+  UpdateTeamRequest,
 } from "../../gen/imagetrust/v1/team.ts";
 import {
   DeleteTrustRequest,
@@ -45,9 +48,11 @@ import {
   parseUndelegate,
   parseWatchRollout,
 } from "../../src/rpc/delegation-requests.ts";
+import { parseListExpiring } from "../../src/rpc/expiry-requests.ts";
 import { parseGetSignedTag, parseListSignedTags, parseWatchTrust } from "../../src/rpc/signature-requests.ts";
 import {
   parseAddMember,
+  parseCreatePossessionChallenge,
   parseCreateTeam,
   parseDeleteTeam,
   parseGetMember,
@@ -60,6 +65,7 @@ import {
   parseRevokeCertificate,
   parseRevokeMember,
   parseSubmitCertificate,
+  parseUpdateTeam,
 } from "../../src/rpc/team-requests.ts";
 import {
   parseDeleteTrust,
@@ -95,6 +101,9 @@ const texts = fc.array(text, { maxLength: 4 });
 const numbers = fc.array(number, { maxLength: 4 });
 const labels = fc.dictionary(text, text, { maxKeys: 4 });
 const time = fc.option(fc.date({ noInvalidDate: true }), { nil: undefined });
+const proof = fc.option(fc.record({ challenge: text, signature: fc.uint8Array({ maxLength: 80 }) }), {
+  nil: undefined,
+});
 const page = { pageSize: number, pageToken: text };
 
 export interface Parser {
@@ -135,6 +144,19 @@ export const parsers: Readonly<Record<string, Parser>> = {
   ListTrusts: parser(ListTrustsRequest, parseListTrusts, { ...page, gunPrefix: text, states: numbers, team: text }),
   DeleteTrust: parser(DeleteTrustRequest, parseDeleteTrust, { gun: text, options }),
   CreateTeam: parser(CreateTeamRequest, parseCreateTeam, { team: text, displayName: text, labels, options }),
+  UpdateTeam: parser(UpdateTeamRequest, parseUpdateTeam, {
+    ...{ team: text, displayName: text, labels, options, requiresPossessionProof: fc.boolean() },
+    updateMask: fc.array(fc.oneof(text, fc.constantFrom("display_name", "labels", "requires_possession_proof"))),
+  }),
+  CreatePossessionChallenge: parser(
+    CreatePossessionChallengeRequest,
+    (request) => parseCreatePossessionChallenge(request, undefined, now),
+    { member: text, certificatePem: text },
+  ),
+  ListExpiring: parser(ListExpiringRequest, parseListExpiring, {
+    ...page,
+    ...{ untilTime: time, gunPrefix: text, team: text, kinds: numbers },
+  }),
   GetTeam: parser(GetTeamRequest, parseGetTeam, { team: text }),
   ListTeams: parser(ListTeamsRequest, parseListTeams, { ...page, member: text }),
   DeleteTeam: parser(DeleteTeamRequest, parseDeleteTeam, { team: text, options }),
@@ -142,9 +164,10 @@ export const parsers: Readonly<Record<string, Parser>> = {
   GetMember: parser(GetMemberRequest, parseGetMember, { member: text }),
   ListMembers: parser(ListMembersRequest, parseListMembers, { ...page, team: text }),
   AddMember: parser(AddMemberRequest, parseAddMember, { team: text, member: text, kind: number, options }),
-  SubmitCertificate: parser(SubmitCertificateRequest, (request) => parseSubmitCertificate(request, now), {
+  SubmitCertificate: parser(SubmitCertificateRequest, (request) => parseSubmitCertificate(request, undefined, now), {
     member: text,
     certificatePem: text,
+    possessionProof: proof,
     options,
   }),
   RevokeCertificate: parser(RevokeCertificateRequest, parseRevokeCertificate, {
@@ -165,9 +188,10 @@ export const parsers: Readonly<Record<string, Parser>> = {
   ListRollouts: parser(ListRolloutsRequest, parseListRollouts, { ...page, kind: number, actor: text }),
   WatchRollout: parser(WatchRolloutRequest, parseWatchRollout, { id: text }),
   CancelRollout: parser(CancelRolloutRequest, parseCancelRollout, { id: text, options }),
-  ReplaceCertificate: parser(ReplaceCertificateRequest, (request) => parseReplaceCertificate(request, now), {
+  ReplaceCertificate: parser(ReplaceCertificateRequest, (request) => parseReplaceCertificate(request, undefined, now), {
     certificate: text,
     certificatePem: text,
+    possessionProof: proof,
     options,
   }),
   RevokeMember: parser(RevokeMemberRequest, parseRevokeMember, { member: text, revocationReason: number, options }),

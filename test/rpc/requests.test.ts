@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { AuditServiceService, ListAuditRecordsRequest } from "../../gen/imagetrust/v1/audit.ts";
 import { ChangeOptions } from "../../gen/imagetrust/v1/change.ts";
 import { DelegateRequest, DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { ExpiryServiceService } from "../../gen/imagetrust/v1/expiry.ts";
 import { SignatureServiceService } from "../../gen/imagetrust/v1/signature.ts";
 import { MemberKind, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
@@ -59,6 +60,7 @@ test("every RPC of the API is tried here", () => {
     TrustServiceService,
     TeamServiceService,
     DelegationServiceService,
+    ExpiryServiceService,
     SignatureServiceService,
     AuditServiceService,
   ];

@@ -3,13 +3,16 @@ import type { Call } from "../../src/audit/call.ts";
 import type { ChangeOptions } from "../../src/changes/options.ts";
 import { type ErrorReason, Fault } from "../../src/errors.ts";
 import type { CertificateId, RevocationReason } from "../../src/teams/certificate.ts";
+import { createChallenge } from "../../src/teams/create-challenge.ts";
 import { type AddMember, addMember, removeMember } from "../../src/teams/memberships.ts";
+import type { PossessionProof } from "../../src/teams/possession-proof.ts";
 import { replaceCertificate } from "../../src/teams/replace-certificate.ts";
 import { revokeCertificate } from "../../src/teams/revoke-certificate.ts";
 import { revokeMember } from "../../src/teams/revoke-member.ts";
 import { signingCertificatesOf } from "../../src/teams/signing-certificates-store.ts";
 import { submitCertificate } from "../../src/teams/submit-certificate.ts";
 import { type CreateTeam, createTeam, deleteTeam } from "../../src/teams/teams.ts";
+import { type UpdateTeam, updateTeam } from "../../src/teams/update-team.ts";
 import { callOf, displayName, type House, labels, memberId, optionsOf, teamId } from "./house.ts";
 
 type Given = Partial<ChangeOptions> & { readonly call?: Partial<Call> };
@@ -23,9 +26,10 @@ export function actsOf(house: House) {
   ];
   return {
     create: (team: string, given: Given & Partial<Omit<CreateTeam, "team">> = {}) => {
-      const { displayName: name = displayName(""), labels: marks = labels(), ...rest } = given;
+      const { displayName: name = displayName(""), labels: marks = labels(), requiresPossessionProof, ...rest } = given;
       const [call, options] = asked(rest);
-      return createTeam(room, call, { team: teamId(team), displayName: name, labels: marks }, options);
+      const request = { team: teamId(team), displayName: name, labels: marks, requiresPossessionProof };
+      return createTeam(room, call, request, options);
     },
     drop: (team: string, given: Given = {}) => {
       const [call, options] = asked(given);
@@ -41,17 +45,25 @@ export function actsOf(house: House) {
       const [call, options] = asked(given);
       return removeMember(room, call, { team: teamId(team), member: memberId(member) }, options);
     },
-    submit: (member: string, pem: string, given: Given = {}) => {
+    update: (team: string, attributes: UpdateTeam["attributes"], given: Given = {}) => {
       const [call, options] = asked(given);
-      return submitCertificate(room, call, { member: memberId(member), pem }, options);
+      return updateTeam(room, call, { team: teamId(team), attributes }, options);
+    },
+    challenge: (member: string, pem: string, call: Partial<Call> = {}) =>
+      createChallenge(room, callOf(call), { member: memberId(member), pem }),
+    submit: (member: string, pem: string, given: Given & { readonly proof?: PossessionProof } = {}) => {
+      const { proof, ...rest } = given;
+      const [call, options] = asked(rest);
+      return submitCertificate(room, call, { member: memberId(member), pem, proof }, options);
     },
     revoke: (certificate: string, revocation: RevocationReason = "SUPERSEDED", given: Given = {}) => {
       const [call, options] = asked(given);
       return revokeCertificate(room, call, { certificate: certificate as CertificateId, reason: revocation }, options);
     },
-    replace: (certificate: string, pem: string, given: Given = {}) => {
-      const [call, options] = asked(given);
-      return replaceCertificate(room, call, { certificate: certificate as CertificateId, pem }, options);
+    replace: (certificate: string, pem: string, given: Given & { readonly proof?: PossessionProof } = {}) => {
+      const { proof, ...rest } = given;
+      const [call, options] = asked(rest);
+      return replaceCertificate(room, call, { certificate: certificate as CertificateId, pem, proof }, options);
     },
     revokeMember: (member: string, revocation: RevocationReason = "LEFT", given: Given = {}) => {
       const [call, options] = asked(given);

@@ -18,6 +18,7 @@ import { type DisplayName, parseDisplayName } from "../../src/teams/display-name
 import type { Effects, GuardReading, RolloutKind, TeamKeyChange } from "../../src/teams/effects.ts";
 import { type Labels, parseLabels } from "../../src/teams/labels.ts";
 import type { TeamRoom } from "../../src/teams/room.ts";
+import type { Authorities } from "../../src/x509/authorities.ts";
 import { borrowPostgres } from "../stack/shared-postgres.ts";
 
 /** Effects that publish nothing, remember what they were asked, and refuse when told to. */
@@ -103,6 +104,8 @@ export interface KeptRecord {
 export interface House {
   readonly room: TeamRoom;
   readonly effects: RememberedEffects;
+  /** How the service is configured; may be changed. */
+  readonly settings: { authorities: Authorities | undefined; requiresPossessionProof: boolean };
   readonly database: Database;
   /** Moves the service's clock, which else stands still. */
   advance(ms: number): void;
@@ -120,6 +123,7 @@ export async function openHouse(): Promise<House> {
   const database = openDatabase({ url: postgres.appUrl, connections: 12 });
   const owner = openDatabase({ url: postgres.ownerUrl, connections: 2 });
   const effects = new RememberedEffects();
+  const settings: House["settings"] = { authorities: undefined, requiresPossessionProof: false };
   // A whole second, as the ends of certificates are.
   const start = Math.floor(Date.now() / 1_000) * 1_000;
   let time = start;
@@ -131,7 +135,15 @@ export async function openHouse(): Promise<House> {
     teamRevisions: [],
   });
   return {
-    room: { changing: { database, append: appendRecord, admit: () => undefined, progress: { follow }, now }, effects },
+    room: {
+      changing: { database, append: appendRecord, admit: () => undefined, progress: { follow }, now },
+      effects,
+      authorities: () => settings.authorities,
+      get requiresPossessionProof() {
+        return settings.requiresPossessionProof;
+      },
+    },
+    settings,
     effects,
     database,
     advance: (ms) => {
@@ -158,6 +170,8 @@ export async function openHouse(): Promise<House> {
         list.length = 0;
       }
       time = start;
+      settings.authorities = undefined;
+      settings.requiresPossessionProof = false;
       effects.delegated.clear();
       effects.refusal = undefined;
       effects.unreadable = new Map();
@@ -169,7 +183,16 @@ export async function openHouse(): Promise<House> {
   };
 }
 
-const tables = ["teams", "members", "memberships", "signing_keys", "certificates", "requests", "rollouts"];
+const tables = [
+  "teams",
+  "members",
+  "memberships",
+  "signing_keys",
+  "certificates",
+  "possession_challenges",
+  "requests",
+  "rollouts",
+];
 
 async function rowsOf(database: Database): Promise<string> {
   const contents = await Promise.all(

@@ -29,6 +29,8 @@ export interface CertificateWish {
   /** The signature's algorithm: its AlgorithmIdentifier and how node:crypto makes it. Default: ECDSA with SHA-256. */
   readonly signature?: SignatureKind;
   readonly authority?: boolean;
+  /** How many authorities may stand below it; default: any number. */
+  readonly pathLength?: number;
   /** In place of the public key's own encoding. */
   readonly spki?: Buffer;
   readonly version1?: boolean;
@@ -84,11 +86,11 @@ export function daysFrom(now: Date, days: number): Date {
   return new Date(now.getTime() + days * 86_400_000);
 }
 
-function nameOf(commonName: string): Buffer {
+export function nameOf(commonName: string): Buffer {
   return sequence(element(0x31, sequence(hex("0603550403"), element(0x0c, Buffer.from(commonName)))));
 }
 
-function time(date: Date): Buffer {
+export function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]|\.\d+/g, "");
   return date.getUTCFullYear() < 2050
     ? element(0x17, Buffer.from(digits.slice(2)))
@@ -101,7 +103,12 @@ export function extension(id: string, value: Uint8Array | string, critical = fal
   return sequence(element(0x06, hex(id)), critical ? hex("0101ff") : hex(""), element(0x04, content));
 }
 
+function basicConstraintsOf({ authority, pathLength }: CertificateWish): readonly Buffer[] {
+  const length = pathLength === undefined ? [] : [element(0x02, Buffer.from([pathLength]))];
+  return authority ? [hex("0101ff"), ...length] : length;
+}
+
 function extensionsOf(wish: CertificateWish): Buffer {
-  const basicConstraints = extension("551d13", sequence(wish.authority ? hex("0101ff") : hex("")), true);
+  const basicConstraints = extension("551d13", sequence(...basicConstraintsOf(wish)), true);
   return element(0xa3, sequence(basicConstraints, ...(wish.extensions ?? [])));
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Commitment } from "../../changes/outcome.ts";
 import { forgetRequests } from "../../changes/requests.ts";
 import type { NotaryServer } from "../../notary/server.ts";
+import { forgetChallenges } from "../../teams/challenge-store.ts";
 import { settleTeams } from "../rollouts/rollout-store.ts";
 import { advance, patrol } from "./advance.ts";
 import { backOff } from "./back-off.ts";
@@ -163,6 +164,7 @@ export function createPublisher(room: PublisherRoom): Publisher {
         repeat(countMs, () => room.metrics.refresh(room.database), "count"),
         repeat(pollMs, () => settleTeams(room.database, room.now()), "settle teams"),
         repeat(forgetMs, () => forgetRequests(room.database, room.now()), "forget requests"),
+        repeat(forgetMs, () => forgetChallenges(room.database, room.now()), "forget challenges"),
         // Each server by itself: one that hangs must not keep the others from being looked at.
         ...room.notaries.all.flatMap((server) => [
           repeat(room.settings.restartCheckMs, () => noticeRestart(server), "restart check"),

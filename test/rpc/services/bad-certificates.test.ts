@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { after, before, test } from "node:test";
+import { status } from "@grpc/grpc-js";
 import { AuditServiceService } from "../../../gen/imagetrust/v1/audit.ts";
 import { PublicationState } from "../../../gen/imagetrust/v1/change.ts";
 import { DelegationServiceService } from "../../../gen/imagetrust/v1/delegation.ts";
 import { RevocationReason, TeamServiceService } from "../../../gen/imagetrust/v1/team.ts";
 import type { ErrorReason } from "../../../src/errors.ts";
+import { signPossession } from "../../../src/x509/possession.ts";
 import {
   type CertificateWish,
   daysFrom,
@@ -65,6 +67,18 @@ const zip = Buffer.from("504b0304140000000800000021005f5f5f5f0a0000000a000000080
 testRefusals(
   () => house,
   [
+    ...[
+      { challenge: "0A", signature: Buffer.from("x"), field: "challenge" },
+      { challenge: "00".repeat(32), signature: Buffer.alloc(0), field: "signature" },
+      { challenge: "00".repeat(32), signature: Buffer.alloc(2_049), field: "signature" },
+    ].map(({ field, ...possessionProof }) =>
+      invalid(
+        `a proof with a ${field} that is none`,
+        teams.submitCertificate,
+        { member: "ann", certificatePem: freshCertificate(), possessionProof },
+        `possession_proof.${field}`,
+      ),
+    ),
     malformed("that is empty", ""),
     malformed("that is no PEM", "hello"),
     malformed("that is cut off", freshCertificate().slice(0, 300)),
@@ -142,4 +156,31 @@ test("the same certificate, with its chain or alone, is taken once and without i
   assert.equal(first.certificate?.pem.match(/BEGIN CERTIFICATE/g)?.length, 1);
   assert.deepEqual(again.certificate, first.certificate);
   assert.equal(again.outcome?.state, PublicationState.UNCHANGED);
+});
+
+test("a team's rule is met over the wire by a signature over a challenge, which viewers cannot ask for", async () => {
+  const { admin, viewer } = house;
+  const rule = { requiresPossessionProof: true, updateMask: ["requires_possession_proof"] };
+  const { team, outcome } = await admin.send(teams.updateTeam, { team: "qa", ...rule, options: noWait });
+  assert.equal(team?.requiresPossessionProof, true);
+  assert.ok((outcome?.plan?.warnings.length ?? 0) >= 2, "ann and eve were there before");
+  const made = makeCertificate(now, { name: "proved" });
+  const asked = { member: "ann", certificatePem: made.pem };
+  const demanded = await admin.refused(teams.submitCertificate, { ...asked, options: noWait });
+  assert.deepEqual([demanded.code, demanded.reason], [status.FAILED_PRECONDITION, "POSSESSION_UNPROVEN"]);
+  assert.equal((await viewer.refused(teams.createPossessionChallenge, asked)).reason, "NOT_PERMITTED");
+  const leaked = { ...asked, certificatePem: made.pem + privatePem };
+  assert.equal((await admin.refused(teams.createPossessionChallenge, leaked)).reason, "PRIVATE_KEY_PRESENTED");
+  const { challenge } = await admin.send(teams.createPossessionChallenge, asked);
+  assert.ok(challenge);
+  assert.match(
+    challenge.text,
+    /^imagetrust proof of possession, version 1\naudience: "imagetrust\/[0-9a-f-]{36}"\ncaller: "admin"\n/,
+  );
+  const signature = signPossession(made.privateKey, challenge.text);
+  const possessionProof = { challenge: challenge.id, signature };
+  const { certificate } = await admin.send(teams.submitCertificate, { ...asked, possessionProof, options: noWait });
+  assert.deepEqual([certificate?.possessionProved, certificate?.key?.canonicalKeyId], [true, challenge.canonicalKeyId]);
+  const { certificates } = await admin.send(teams.listCertificates, { member: "ann", unproven: true });
+  assert.ok(certificates.length > 0 && certificates.every(({ possessionProved }) => !possessionProved));
 });

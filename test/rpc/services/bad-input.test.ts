@@ -104,11 +104,13 @@ const texts = [
     "display_name",
   ),
   invalid("more labels than 32", teams.createTeam, { team: "x", labels: manyLabels }, "labels"),
+  invalid("an update of nothing", teams.updateTeam, { team: "qa" }, "update_mask"),
+  invalid("an update of what cannot change", teams.updateTeam, { team: "qa", updateMask: ["id"] }, "update_mask"),
   invalid(
-    "a wish for proofs",
-    teams.createTeam,
-    { team: "x", requiresPossessionProof: true },
-    "requires_possession_proof",
+    "an update to labels that are none",
+    teams.updateTeam,
+    { team: "qa", labels: manyLabels, updateMask: ["labels"] },
+    "labels",
   ),
   bad("an etag that is not current", teams.deleteTeam, { team: "idle", options: { etag: "x" } }, "ETAG_MISMATCH"),
   bad(

@@ -95,6 +95,16 @@ const calls: readonly Asked[] = [
   row(teams.createTeam, { team: "new" }, { eventType: "team.created.v1", subject: "new" }),
   row(teams.getTeam, { team: "qa" }),
   row(teams.listTeams, {}),
+  row(
+    teams.updateTeam,
+    { team: "idle", requiresPossessionProof: true, updateMask: ["requires_possession_proof"] },
+    { eventType: "team.updated.v1", subject: "idle" },
+  ),
+  row(
+    teams.createPossessionChallenge,
+    { member: "ann", certificatePem: freshCertificate() },
+    { eventType: "key.challenged.v1" },
+  ),
   row(teams.deleteTeam, { team: "idle" }, { eventType: "team.deleted.v1", subject: "idle" }),
   row(teams.addMember, { team: "qa", member: "bob" }, { eventType: "member.added.v1", subject: "bob" }),
   row(teams.removeMember, { team: "qa", member: "leaver" }, { eventType: "member.removed.v1", subject: "leaver" }),

@@ -94,6 +94,11 @@ const mutations: readonly Mutation[] = [
   ),
   mutation("delete", trust.deleteTrust, ({ gun }) => ({ gun })),
   mutation("create", teams.createTeam, ({ team }) => ({ team: `${team}-new` })),
+  mutation("update", teams.updateTeam, ({ team }) => ({
+    team,
+    displayName: "New",
+    updateMask: ["display_name"],
+  })),
   mutation("drop", teams.deleteTeam, ({ emptyTeam }) => ({ team: emptyTeam })),
   mutation("add", teams.addMember, ({ team, idleMember }) => ({ team, member: idleMember }), newKeyOf("idleMember")),
   mutation("remove", teams.removeMember, ({ team, member }) => ({ team, member }), newKeyOf("member")),
