@@ -3,7 +3,8 @@ import * as foundation from "../migrations/0001_foundation.ts";
 import * as signatures from "../migrations/0002_signatures.ts";
 import * as rollouts from "../migrations/0003_rollouts.ts";
 import * as expiry from "../migrations/0004_expiry.ts";
-import * as possession from "../migrations/0010_possession.ts";
+import * as possession from "../migrations/0005_possession.ts";
+import * as authority from "../migrations/0006_authority.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./errors.ts";
 
@@ -19,7 +20,8 @@ const migrations: readonly Migration[] = [
   { name: "0002_signatures", ...signatures },
   { name: "0003_rollouts", ...rollouts },
   { name: "0004_expiry", ...expiry },
-  { name: "0010_possession", ...possession },
+  { name: "0005_possession", ...possession },
+  { name: "0006_authority", ...authority },
 ];
 
 const bookkeeping = "schema_migrations";

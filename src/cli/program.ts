@@ -1,6 +1,7 @@
 import { Command, CommanderError, Help } from "commander";
 import { openApi, version } from "./api.ts";
 import { addAuditCommands } from "./audit-commands.ts";
+import { addAuthorityCommand } from "./authority-command.ts";
 import { addBatchCommand } from "./batch-command.ts";
 import { addCertificateCommands } from "./certificate-commands.ts";
 import { addDelegationCommands } from "./delegation-commands.ts";
@@ -71,6 +72,7 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
   addDelegationCommands(program, perform);
   addBatchCommand(program, perform);
   addRolloutCommands(program, perform);
+  addAuthorityCommand(program, perform);
   addExpiringCommand(program, perform);
   addSignatureCommands(program, perform);
   addWatch(program, perform);

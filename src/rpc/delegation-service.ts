@@ -1,4 +1,5 @@
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { listAuthority } from "../trust/authority/authority.ts";
 import type { ChangeSignals } from "../trust/change-signals.ts";
 import { delegate, undelegate } from "../trust/delegate.ts";
 import { listDelegations } from "../trust/delegation-list.ts";
@@ -9,6 +10,8 @@ import { getRollout, listRollouts } from "../trust/rollouts/rollout-view.ts";
 import { watchRollout } from "../trust/rollouts/rollout-watch.ts";
 import type { TrustRoom } from "../trust/room.ts";
 import { asOfNow } from "./as-of-now.ts";
+import { parseListAuthority } from "./authority-requests.ts";
+import { authorityToWire } from "./authority-wire.ts";
 import { answerBy, streamSignal } from "./call-time.ts";
 import {
   parseBatchDelegate,
@@ -37,6 +40,7 @@ export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSi
     ...DelegationServiceService,
     listDelegations: encodeOnce(DelegationServiceService.listDelegations),
     getRollout: encodeOnce(DelegationServiceService.getRollout),
+    listAuthority: encodeOnce(DelegationServiceService.listAuthority),
   };
   return implement(edge, service, {
     delegate: async (request, call) => {
@@ -94,6 +98,13 @@ export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSi
       const { outcome } = await cancelRollout(room, call, parsed, permitEvery(edge, call, "BatchDelegate"));
       const found = await asOfNow(getRollout(database, { id: parsed.id, states: [] }, { size: 1, token: "" }));
       return { rollout: found && rolloutToWire(found.rollout), outcome: outcomeToWire(outcome) };
+    },
+    listAuthority: (request, call) => {
+      const { question, page } = parseListAuthority(request);
+      const now = room.changing.now();
+      return listFitting(service.listAuthority, page, async (fitting) =>
+        authorityToWire(await listAuthority(database, call.actor.id, question, fitting, now)),
+      );
     },
   });
 }

@@ -61,6 +61,13 @@ const delegations: Resources<typeof DelegationServiceService> = {
   listRollouts: () => rollout(""),
   watchRollout: (request) => rollout(request.id),
   cancelRollout: (request) => rollout(request.id),
+  // What a question is asked of whom decides; whoever may not see all of it asks for what lies below a prefix of its own.
+  listAuthority: (request) => {
+    if (request.gun !== "") return collection(request.gun);
+    if (request.gunPrefix !== "") return collectionsUnder(request.gunPrefix);
+    if (request.team !== "") return team(request.team);
+    return request.member === "" ? certificate(request.key) : member(request.member);
+  },
 };
 
 const expiry: Resources<typeof ExpiryServiceService> = {

@@ -101,8 +101,8 @@ export async function insertCollection(
   now: Date,
 ): Promise<Collection | undefined> {
   return await tx.row(
-    `insert into collections as c(gun, notary, key_backend, state, display_name, labels, releases_paths, dirty_since, created_at)
-     values (:gun, :notary, :keyBackend, 'ACTIVE', :displayName, :labels, :releasesPaths, :now, :now)
+    `insert into collections as c(gun, notary, key_backend, state, display_name, labels, releases_paths, dirty_since, created_at, known_since)
+     values (:gun, :notary, :keyBackend, 'ACTIVE', :displayName, :labels, :releasesPaths, :now, :now, :now)
      on conflict (gun) do update set notary = excluded.notary, key_backend = excluded.key_backend, state = 'ACTIVE',
        display_name = excluded.display_name, labels = excluded.labels, releases_paths = excluded.releases_paths,
        generation = c.generation + 1, dirty_since = excluded.dirty_since, deleted_at = null, created_at = excluded.created_at

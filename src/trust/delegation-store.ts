@@ -110,11 +110,16 @@ export interface NewDelegation {
   readonly generation: bigint;
 }
 
-/** Decides a delegation from a generation on. The team's row is locked, and so its revision stands still. */
+/**
+ * Decides a delegation from a generation on, not before an earlier one of the same two ended. The team's row is locked, and so its
+ * revision stands still.
+ */
 export async function insertDelegation(tx: Transaction, fresh: NewDelegation, now: Date): Promise<bigint> {
   const row = await tx.row<{ id: bigint }>(
-    `insert into delegations(collection_id, team_id, paths, in_releases, since_generation, since_revision, valid_from)
-     select :collectionId, t.id, :paths, :inReleases, :generation, t.revision, :now from teams t where t.id = :team returning id`,
+    `insert into delegations(collection_id, gun, team_id, paths, in_releases, since_generation, since_revision, valid_from)
+     select c.id, c.gun, t.id, :paths, :inReleases, :generation, t.revision, greatest(:now, (
+         select max(d.valid_to) from delegations d where d.team_id = t.id and d.gun = c.gun))
+     from teams t, collections c where t.id = :team and c.id = :collectionId returning id`,
     { ...fresh, now },
   );
   if (row === undefined) throw new Error("a delegation was not inserted");

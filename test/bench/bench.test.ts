@@ -27,6 +27,7 @@ test("every measure of the specification is there and prints one line", () => {
     "coalesce",
     "team-change-vs-bare",
     "read-vs-echo",
+    "authority",
     "memory",
   ];
   assert.deepEqual(

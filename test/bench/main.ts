@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { authority } from "./authority.ts";
 import { coalesce } from "./coalesce.ts";
 import { delegateVsBare } from "./delegate-vs-bare.ts";
 import type { Form, Measure } from "./measure.ts";
@@ -19,6 +20,7 @@ export const measures: readonly Measure[] = [
   coalesce,
   teamChangeVsBare,
   readVsEcho,
+  authority,
   memory,
 ];
 

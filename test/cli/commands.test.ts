@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AuditServiceService } from "../../gen/imagetrust/v1/audit.ts";
 import { PublicationState, RolloutKind } from "../../gen/imagetrust/v1/change.ts";
-import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { AuthorityAxis, DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { ExpiringKind, ExpiryServiceService } from "../../gen/imagetrust/v1/expiry.ts";
 import { CertificateState, MemberKind, RevocationReason, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { CollectionState, TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
@@ -152,6 +152,20 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     },
   ],
   ["expiring", ExpiryServiceService.listExpiring, { ...page, untilTime: undefined, kinds: [] }],
+  [
+    `authority --member ann --team qa --key-id 1b --gun ${gun} --prefix dtr. --at 2026-03-02 --live`,
+    DelegationServiceService.listAuthority,
+    {
+      ...page,
+      ...{ gun, team: "qa", member: "ann", key: "1b", gunPrefix: "dtr.", axis: AuthorityAxis.LIVE },
+      asOf: new Date("2026-03-02T00:00:00Z"),
+    },
+  ],
+  [
+    "authority --member ann",
+    DelegationServiceService.listAuthority,
+    { ...page, gun: "", member: "ann", axis: AuthorityAxis.DECIDED, asOf: undefined },
+  ],
   ["audit get 17", AuditServiceService.getAuditRecord, { id: { $case: "index", value: 17n } }],
   [
     "audit get 0198F1A2-0000-7000-8000-000000000001",

@@ -62,6 +62,14 @@ test("the resource is what the request names", () => {
   assert.equal(resourceOf("DelegationService/Delegate", { gun: "a.b/c", team: "qa" }), "Collection a.b/c");
   assert.equal(resourceOf("DelegationService/ListDelegations", { gun: "a.b/c", team: "qa" }), "Collection a.b/c");
   assert.equal(resourceOf("DelegationService/ListDelegations", { gun: "", team: "qa" }), "Team qa");
+  const nothing = { gun: "", gunPrefix: "", team: "", member: "", key: "" };
+  const authority = (over: object) => resourceOf("DelegationService/ListAuthority", { ...nothing, ...over });
+  const narrower = { team: "qa", member: "bob", key: "1b" };
+  assert.equal(authority({ ...narrower, gun: "a.b/c", gunPrefix: "d.e/" }), "Collection a.b/c");
+  assert.equal(authority({ ...narrower, gunPrefix: "a.b/c/" }), "Collection a.b/c/");
+  assert.equal(authority(narrower), "Team qa");
+  assert.equal(authority({ member: "bob", key: "1b" }), "Member bob");
+  assert.equal(authority({ key: "1b" }), "Certificate 1b");
   assert.equal(resourceOf("SignatureService/WatchTrust", { gun: "a.b/c" }), "Collection a.b/c");
   assert.equal(resourceOf("SignatureService/WatchTrust", { gun: "" }), "Collection ");
   assert.equal(resourceOf("TeamService/AddMember", { team: "qa", member: "bob" }), "Team qa");

@@ -6,6 +6,7 @@ import {
   DelegateRequest,
   GetDelegationRequest,
   GetRolloutRequest,
+  ListAuthorityRequest,
   ListDelegationsRequest,
   ListRolloutsRequest,
   UndelegateRequest,
@@ -37,6 +38,7 @@ import {
   ListTrustsRequest,
 } from "../../gen/imagetrust/v1/trust.ts";
 import { parseGetAuditRecord, parseListAuditRecords } from "../../src/rpc/audit-requests.ts";
+import { parseListAuthority } from "../../src/rpc/authority-requests.ts";
 import {
   parseBatchDelegate,
   parseCancelRollout,
@@ -180,6 +182,10 @@ export const parsers: Readonly<Record<string, Parser>> = {
   Undelegate: parser(UndelegateRequest, parseUndelegate, { gun: text, team: text, options }),
   GetDelegation: parser(GetDelegationRequest, parseGetDelegation, { gun: text, team: text }),
   ListDelegations: parser(ListDelegationsRequest, parseListDelegations, { ...page, gun: text, team: text }),
+  ListAuthority: parser(ListAuthorityRequest, parseListAuthority, {
+    ...page,
+    ...{ gun: text, team: text, member: text, key: text, gunPrefix: text, axis: number, asOf: time },
+  }),
   GetRollout: parser(GetRolloutRequest, parseGetRollout, { ...page, id: text, states: numbers }),
   BatchDelegate: parser(BatchDelegateRequest, parseBatchDelegate, {
     ...{ team: text, guns: texts, paths: texts, options },

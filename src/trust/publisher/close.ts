@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Transaction } from "../../database.ts";
 import type { RoleName } from "../../names.ts";
-import { parseTargets } from "../../tuf/envelope.ts";
-import { canonicalKeyIdOf, tufKeyIdOf } from "../../tuf/key.ts";
 import { type Collection, lockCollection } from "../collection-store.ts";
 import type { Tip } from "../newest-files.ts";
 import { insertPublishedParts, rememberSeen } from "../published-store.ts";
 import { concernsUploadOnly, endBlock } from "./block.ts";
 import { endUpload } from "./end-upload.ts";
+import { updateLiveRights } from "./live-rights.ts";
 import { publicationRecord, recordedUpload } from "./publication-record.ts";
 import { type PublisherRoom, publisherCall } from "./publisher-room.ts";
 import { closeUpload, type HeldDelegation, type SignedPart, type Upload } from "./upload-store.ts";
@@ -70,7 +69,7 @@ function withImported(part: SignedPart, imported: Buffer | undefined): SignedPar
 }
 
 /**
- * Brings the collection's row, its delegations and its live keys to what has landed; an older upload changes nothing here.
+ * Brings the collection's row, its delegations and its live rights to what has landed; an older upload changes nothing here.
  * Answers whether more was decided meanwhile.
  */
 async function advanceCollection(
@@ -79,9 +78,10 @@ async function advanceCollection(
   collection: Collection,
   upload: Upload,
   parts: readonly SignedPart[],
-  now: Date,
+  at: Date,
 ): Promise<boolean> {
   if (!isNewer(collection, upload, parts)) return true;
+  const now = landingTime(collection, at);
   const root = parts.find((part) => part.role === "root");
   const targets = parts.find((part) => part.role === "targets");
   const collectionRow = tx.run(
@@ -116,9 +116,14 @@ async function advanceCollection(
        and not exists (select from upload_delegations ud where ud.upload_id = :uploadId and ud.delegation_id = d.id)`,
     { id: collection.id, uploadId: upload.id, now },
   );
-  const keyRows = targets === undefined ? undefined : updateLiveKeys(tx, upload, targets.envelope, now);
-  await Promise.all([collectionRow, delegationRows, keyRows]);
+  const rights = targets === undefined ? undefined : updateLiveRights(tx, collection, upload.id, targets.envelope, now);
+  await Promise.all([collectionRow, delegationRows, rights]);
   return collection.generation > upload.toGeneration;
+}
+
+/** Landings of a collection follow each other in time, whatever the clocks of replicas say: what is live has no gap and no overlap. */
+function landingTime({ publishedAt }: Collection, now: Date): Date {
+  return publishedAt !== null && publishedAt > now ? publishedAt : now;
 }
 
 /** Whether an upload holds newer files than those landed so far; an older one was corrected before it landed. */
@@ -129,40 +134,6 @@ function isNewer(collection: Collection, upload: Upload, parts: readonly SignedP
     collection.incarnation === upload.incarnation &&
     isAbove("root", collection.rootVersion) &&
     isAbove("targets", collection.targetsVersion)
-  );
-}
-
-/** Ends the keys that the landed targets file no longer names, and begins those it names anew. */
-async function updateLiveKeys(
-  tx: Transaction,
-  { id: uploadId, collectionId }: Upload,
-  targets: Buffer,
-  now: Date,
-): Promise<void> {
-  const { keys, roles } = parseTargets(targets).content;
-  const canonical = new Map<string, string>(keys.map((key) => [tufKeyIdOf(key), canonicalKeyIdOf(key)]));
-  const live = roles.flatMap((role) =>
-    role.keyIds.map((id) => ({ role: role.name, id, canonical: canonical.get(id) ?? "" })),
-  );
-  const bindings = {
-    collectionId,
-    uploadId,
-    now,
-    roles: live.map((one) => one.role),
-    ids: live.map((one) => one.id),
-    canonical: live.map((one) => one.canonical),
-  };
-  await tx.run(
-    `with named as (
-       select * from unnest(cast(:roles as text[]), cast(:ids as text[]), cast(:canonical as text[])) as n(role, id, canonical)
-     ), ended as (
-       update live_keys k set live_to = greatest(:now, k.live_from), to_upload = :uploadId where k.collection_id = :collectionId and k.live_to is null
-         and not exists (select from named n where n.role = k.role and n.id = k.tuf_key_id)
-     )
-     insert into live_keys(collection_id, role, tuf_key_id, canonical_key_id, live_from, from_upload)
-     select :collectionId, n.role, n.id, n.canonical, :now, :uploadId from named n
-     on conflict (collection_id, role, tuf_key_id) where live_to is null do nothing`,
-    bindings,
   );
 }
 

@@ -135,6 +135,7 @@ const calls: readonly Asked[] = [
   row(delegations.undelegate, { gun, team: "ops" }, { eventType: "delegation.undelegated.v1", subject: gun }),
   row(delegations.getDelegation, { gun, team: "qa" }),
   row(delegations.listDelegations, { gun }),
+  row(delegations.listAuthority, { gun }),
   row(delegations.getRollout, () => ({ id: rolloutId })),
   row(delegations.listRollouts, {}),
   row(
