@@ -5,6 +5,7 @@ import * as rollouts from "../migrations/0003_rollouts.ts";
 import * as expiry from "../migrations/0004_expiry.ts";
 import * as possession from "../migrations/0005_possession.ts";
 import * as authority from "../migrations/0006_authority.ts";
+import * as landedSignatures from "../migrations/0007_landed_signatures.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./errors.ts";
 
@@ -22,6 +23,7 @@ const migrations: readonly Migration[] = [
   { name: "0004_expiry", ...expiry },
   { name: "0005_possession", ...possession },
   { name: "0006_authority", ...authority },
+  { name: "0007_landed_signatures", ...landedSignatures },
 ];
 
 const bookkeeping = "schema_migrations";

@@ -55,8 +55,12 @@ export function pageOf<T>(
   const items = found.slice(0, size);
   const last = items.at(-1);
   if (found.length <= size || last === undefined) return { items, nextToken: "" };
-  const parts = [digestOf(listing), ...keyOf(last)];
-  return { items, nextToken: Buffer.from(JSON.stringify(parts)).toString("base64url") };
+  return { items, nextToken: pageToken(listing, keyOf(last)) };
+}
+
+/** The token of the page behind the row with this key. */
+export function pageToken(listing: Listing, key: readonly string[]): string {
+  return Buffer.from(JSON.stringify([digestOf(listing), ...key])).toString("base64url");
 }
 
 const longestToken = 1_024;

@@ -43,7 +43,20 @@ export interface PlanWarning {
   readonly role: RoleName | "";
   readonly message: string;
   readonly tags: readonly string[];
+  /** The members who can act on it, ascending. */
+  readonly members: readonly MemberId[];
   readonly dueAt: Date | undefined;
+  /** Where it rests on what was kept of Notary: up to when that was read. Undefined: it was read just now, or nothing had to be. */
+  readonly readAt: Date | undefined;
+}
+
+const mostTags = 50;
+
+/** A warning in words, for records. */
+export function describeWarning({ message, tags }: PlanWarning): string {
+  if (tags.length === 0) return message;
+  const more = tags.length > mostTags ? ` and ${tags.length - mostTags} more` : "";
+  return `${message} Tags: ${tags.slice(0, mostTags).join(", ")}${more}.`;
 }
 
 /** Everything a change would do, before it is done. */

@@ -1,4 +1,4 @@
-import type { MemberSetup, Signer } from "./member-setup.ts";
+import type { Signer, SignerSetup } from "./member-setup.ts";
 import { printable } from "./terminal.ts";
 import { pathsText } from "./words.ts";
 
@@ -19,7 +19,7 @@ export interface ClientCommands {
 }
 
 /** Source: `notary help` of 0.7.0; `key import` takes PKCS#8, SEC1 and PKCS#1, behind an EC PARAMETERS block too. */
-export function clientCommands({ configFile, written, gun }: MemberSetup): ClientCommands {
+export function clientCommands({ configFile, written, gun }: SignerSetup): ClientCommands {
   const notary = notaryOf(configFile, written);
   return {
     importKey: `${notary} key import key.pem --role delegation`,
@@ -30,7 +30,7 @@ export function clientCommands({ configFile, written, gun }: MemberSetup): Clien
 }
 
 /** What one signer types for each tag; `$TAG` is its name. */
-export function signCommands({ configFile, written, gun }: MemberSetup, signer: Signer): SignCommands {
+export function signCommands({ configFile, written, gun }: SignerSetup, signer: Signer): SignCommands {
   const notary = notaryOf(configFile, written);
   const roles = signer.roles.map((role) => `-r ${quoted(role)}`).join(" ");
   return {
@@ -40,11 +40,25 @@ export function signCommands({ configFile, written, gun }: MemberSetup, signer: 
 }
 
 /** The setup as a page to read that is also a shell script, once the configuration is in its place. */
-export function setupText(setup: MemberSetup): string {
+export function setupText(setup: SignerSetup): string {
+  const client = clientCommands(setup);
+  return printableLines([
+    ...preparationLines(setup, `Signing ${setup.gun}`),
+    "# For each tag: its name, and its manifest in manifest.json, for example from",
+    `#   docker buildx imagetools inspect --raw ${setup.gun}:1.0 > manifest.json`,
+    "TAG=1.0",
+    ...setup.signers.flatMap((signer) => signerLines(setup, signer)),
+    client.publish,
+    client.list,
+  ]);
+}
+
+/** What comes before any signing: the configuration, and the key in its place. */
+export function preparationLines(setup: SignerSetup, title: string): readonly string[] {
   const client = clientCommands(setup);
   const pin = setup.config.trust_pinning.certs[setup.gun]?.join(", ") ?? "";
-  return printableLines([
-    `# Signing ${setup.gun}`,
+  return [
+    `# ${title}`,
     `# Trust is pinned to the root certificate ${pin}.`,
     ...(setup.written
       ? [`# The notary client's configuration stands in ${setup.configFile}.`]
@@ -56,27 +70,21 @@ export function setupText(setup: MemberSetup): string {
     client.importKey,
     ...keyLines(setup, client),
     "",
-    "# For each tag: its name, and its manifest in manifest.json, for example from",
-    `#   docker buildx imagetools inspect --raw ${setup.gun}:1.0 > manifest.json`,
-    "TAG=1.0",
-    ...setup.signers.flatMap((signer) => signerLines(setup, signer)),
-    client.publish,
-    client.list,
-  ]);
+  ];
 }
 
-function configLines({ config }: MemberSetup): readonly string[] {
+function configLines({ config }: SignerSetup): readonly string[] {
   return JSON.stringify(config, null, 2)
     .split("\n")
     .map((line) => `#   ${line}`);
 }
 
-function keyLines(setup: MemberSetup, client: ClientCommands): readonly string[] {
+function keyLines(setup: SignerSetup, client: ClientCommands): readonly string[] {
   if (setup.keyIds.length === 0) return [client.listKeys];
   return [`# The list must show ${setup.keyIds.join(" or ")}.`, client.listKeys];
 }
 
-function signerLines(setup: MemberSetup, signer: Signer): readonly string[] {
+function signerLines(setup: SignerSetup, signer: Signer): readonly string[] {
   const { add, addhash } = signCommands(setup, signer);
   const limit = pathsText(signer.paths);
   const several = setup.signers.length > 1;
@@ -89,12 +97,13 @@ function signerLines(setup: MemberSetup, signer: Signer): readonly string[] {
   ];
 }
 
-function printableLines(lines: readonly string[]): string {
+/** Lines as a script that a terminal can show. */
+export function printableLines(lines: readonly string[]): string {
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
 
-/** Unwritten configuration belongs where the client looks by itself. */
-function notaryOf(configFile: string, written: boolean): string {
+/** The notary command; unwritten configuration belongs where the client looks by itself. */
+export function notaryOf(configFile: string, written: boolean): string {
   return written ? `notary -c ${quoted(configFile)}` : "notary";
 }
 

@@ -22,7 +22,7 @@ export interface Signer {
 }
 
 /** Everything a member needs besides the private key to sign a repository with the notary CLI. */
-export interface MemberSetup {
+export interface SignerSetup {
   readonly gun: string;
   readonly config: NotaryConfig;
   /** Where the configuration stands, or is to be put. */

@@ -17,6 +17,7 @@ import { addTeamCommands } from "./team-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTrustCommands } from "./trust-commands.ts";
 import { addWatch } from "./watch-command.ts";
+import { addWitness } from "./witness-command.ts";
 
 const afterword = `
 \`imagetrust serve\` and \`migrate\` run the service itself; each has a --help of its own.
@@ -75,6 +76,7 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
   addAuthorityCommand(program, perform);
   addExpiringCommand(program, perform);
   addSignatureCommands(program, perform);
+  addWitness(program, perform);
   addWatch(program, perform);
   addAuditCommands(program, perform);
   return program;

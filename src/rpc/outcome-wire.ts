@@ -45,8 +45,9 @@ function rolePlanToWire(plan: RolePlan): WirePlan["roles"][number] {
 }
 
 function warningToWire(warning: PlanWarning): WirePlan["warnings"][number] {
-  const { code, gun, role, message, tags, dueAt } = warning;
-  return { code: WarningCode[code], gun, role, message, tags: tags.slice(0, 100), dueTime: dueAt };
+  const { code, gun, role, message, tags, members, dueAt, readAt } = warning;
+  const first = { tags: tags.slice(0, 100), members: members.slice(0, 100) };
+  return { code: WarningCode[code], gun, role, message, ...first, dueTime: dueAt, readTime: readAt };
 }
 
 export function publicationToWire(publication: Publication): WirePublication {

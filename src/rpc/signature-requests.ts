@@ -1,23 +1,28 @@
-import type {
-  GetSignedTagRequest,
-  ListSignedTagsRequest,
-  WatchTrustRequest,
+import {
+  type GetSignedTagRequest,
+  type ListSignedTagsRequest,
+  TagState,
+  type WatchTrustRequest,
 } from "../../gen/imagetrust/v1/signature.ts";
 import type { PageRequest } from "../changes/page-token.ts";
 import { type Gun, type Parsed, parseGun, parseTagName, type TagName } from "../names.ts";
-import { parseFilter, readFields, right, wrong } from "./fields.ts";
+import type { SignedTagsFilter } from "../trust/signed/signed-tags.ts";
+import { parseEnum, parseFilter, readEach, readFields, right, wrong } from "./fields.ts";
 import { readPage } from "./page.ts";
 
 export interface ListSignedTags {
   readonly gun: Gun;
-  readonly prefix: string;
+  readonly filter: SignedTagsFilter;
   readonly page: PageRequest;
 }
 
 export function parseListSignedTags(request: ListSignedTagsRequest): ListSignedTags {
   return readFields((read) => ({
     gun: read("gun", parseGun(request.gun)),
-    prefix: read("tag_prefix", parseFilter(request.tagPrefix, parseTagName, "" as const)),
+    filter: {
+      prefix: read("tag_prefix", parseFilter(request.tagPrefix, parseTagName, "" as const)),
+      states: readEach(read, "states", request.states, 100, (state, path) => read(path, parseEnum(TagState, state))),
+    },
     page: readPage(read, request),
   }));
 }

@@ -26,9 +26,9 @@ export function signatureService(edge: Edge, { tags, watching }: SignatureServic
   };
   return implement(edge, service, {
     listSignedTags: (request) => {
-      const { gun, prefix, page } = parseListSignedTags(request);
+      const { gun, filter, page } = parseListSignedTags(request);
       return listFitting(service.listSignedTags, page, async (fitting) => {
-        const { items, nextToken } = await tags.list(gun, prefix, fitting);
+        const { items, nextToken } = await tags.list(gun, filter, fitting);
         return { tags: items.map(signedTagToWire), nextPageToken: nextToken };
       });
     },

@@ -6,7 +6,7 @@ import {
 } from "../../gen/imagetrust/v1/signature.ts";
 import type { StoredRecord } from "../audit/query.ts";
 import type { AuditedRole } from "../audit/record.ts";
-import { type ToldSignatures, toldSignatures } from "../trust/follower/signature-record.ts";
+import { type ToldKey, type ToldSignatures, toldSignatures } from "../trust/follower/signature-record.ts";
 import type { SignedTag, TagSignature } from "../trust/signed/signed-tags.ts";
 import type { Watched } from "../trust/signed/watch-trust.ts";
 import { keyRefToWire } from "./outcome-wire.ts";
@@ -58,25 +58,24 @@ function eventOf({ eventId, occurredAt, record }: StoredRecord): WireWatched["ev
   };
 }
 
-function changeOf({
-  keys,
-  tags,
-  teams,
-  ...file
-}: ToldSignatures): NonNullable<NonNullable<WireWatched["event"]>["signatures"]> {
+type WireChange = NonNullable<NonNullable<WireWatched["event"]>["signatures"]>;
+
+function changeOf({ keys, tags, cause, ...file }: ToldSignatures): WireChange {
   return {
     ...file,
-    teams,
     tags: tags.map(({ tag, digest, length }) => ({ tag, digest, length: BigInt(length) })),
-    keys: keys.map((key) => ({
-      tufKeyId: key.tuf_key_id,
-      canonicalKeyId: key.key_id,
-      algorithm: "",
-      backend: "",
-      member: key.member,
-      certificate: "",
-    })),
+    keys: keys.map(keyOf),
+    cause: cause && {
+      targetsVersion: cause.targets_version,
+      uploadId: cause.upload_id,
+      keysRemoved: cause.keys_removed.map(keyOf),
+      keysAdded: cause.keys_added.map(keyOf),
+    },
   };
+}
+
+function keyOf({ key_id: canonicalKeyId, tuf_key_id: tufKeyId, member }: ToldKey): WireChange["keys"][number] {
+  return { tufKeyId, canonicalKeyId, algorithm: "", backend: "", member, certificate: "" };
 }
 
 /** A list that a record holds; what was too long to be kept is told by its digest there, and is no list. */

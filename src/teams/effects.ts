@@ -21,6 +21,12 @@ export interface SigningCertificate {
   readonly notAfter: Date;
 }
 
+/** A key that may come to sign. */
+export interface NewKey {
+  readonly tufKeyId: TufKeyId;
+  readonly canonicalKeyId: CanonicalKeyId;
+}
+
 /** Who could sign for a team before a change and who can after it. Lists are ordered by TUF key id. */
 export interface TeamKeyChange {
   readonly team: TeamId;
@@ -34,14 +40,10 @@ export interface TeamKeyChange {
 export interface Effects {
   /**
    * Before a change of keys, outside any transaction: reads the newest delegation files of every collection the teams sign, or only
-   * of those where any of the keys named was live before, so that `guard` can judge them. Never throws for an unreachable Notary;
+   * of those where any of the keys named may have signed, so that `guard` can judge them. Never throws for an unreachable Notary;
    * `guard` then refuses a removal with GUARD_UNAVAILABLE.
    */
-  refresh(
-    teams: readonly TeamId[],
-    keys: readonly CanonicalKeyId[] | undefined,
-    signal: AbortSignal,
-  ): Promise<GuardReading>;
+  refresh(teams: readonly TeamId[], keys: readonly NewKey[] | undefined, signal: AbortSignal): Promise<GuardReading>;
   /** What would be published; the team rows are locked. */
   plan(tx: Transaction, changes: readonly TeamKeyChange[], now: Date): Promise<Plan>;
   /**

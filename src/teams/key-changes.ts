@@ -1,7 +1,7 @@
 import type { Call } from "../audit/call.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
-import { type Plan, type PlanWarning, quietPlan } from "../changes/plan.ts";
+import { describeWarning, type Plan, quietPlan } from "../changes/plan.ts";
 import type { Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
 import type { CanonicalKeyId, TeamId } from "../names.ts";
@@ -63,17 +63,9 @@ export async function changeKeys(
   return {
     plan: { ...plan, warnings: [...plan.warnings, ...warnings] },
     commitment,
-    words: [...words, ...warnings.map(wordsOfWarning)],
+    words: [...words, ...warnings.map(describeWarning)],
     keys,
   };
-}
-
-const mostTags = 50;
-
-function wordsOfWarning({ message, tags }: PlanWarning): string {
-  if (tags.length === 0) return message;
-  const more = tags.length > mostTags ? ` and ${tags.length - mostTags} more` : "";
-  return `${message} Tags: ${tags.slice(0, mostTags).join(", ")}${more}.`;
 }
 
 /** Both lists are ordered by TUF key id, which names a certificate exactly. */

@@ -1,7 +1,7 @@
 import type { Call } from "../audit/call.ts";
 import { withinReadingTime } from "../changes/reading-time.ts";
-import type { CanonicalKeyId, TeamId } from "../names.ts";
-import type { GuardReading } from "./effects.ts";
+import type { TeamId } from "../names.ts";
+import type { GuardReading, NewKey } from "./effects.ts";
 import type { TeamRoom } from "./room.ts";
 
 /** What Notary showed of the collections of these teams just before a change of their keys. */
@@ -26,12 +26,12 @@ export async function readBeforeRemoval(
   };
 }
 
-/** The same before keys are added: only where a key signed before can it bring old signatures back. */
+/** The same before keys are added: only where a key may have signed before can it bring old signatures back. */
 export async function readBeforeAddition(
   room: TeamRoom,
   call: Call,
   teams: readonly TeamId[],
-  keys: readonly CanonicalKeyId[],
+  keys: readonly NewKey[],
 ): Promise<NotaryReading> {
   if (teams.length === 0 || keys.length === 0) return { teams: new Set(teams), files: nothingRead };
   return {

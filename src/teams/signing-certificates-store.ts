@@ -1,6 +1,6 @@
 import type { Queryable } from "../database.ts";
 import type { CanonicalKeyId, MemberId, TeamId, TufKeyId } from "../names.ts";
-import type { SigningCertificate } from "./effects.ts";
+import type { NewKey, SigningCertificate } from "./effects.ts";
 
 interface Row {
   readonly team_id: TeamId;
@@ -36,15 +36,14 @@ export async function signingCertificatesOf(
   return certificates;
 }
 
-/** The keys a member may sign with, in whatever team. */
-export async function signingKeysOf(db: Queryable, member: MemberId): Promise<readonly CanonicalKeyId[]> {
-  const rows = await db.rows<{ id: CanonicalKeyId }>(
-    `select distinct k.canonical_key_id as id from certificates c
+/** The keys a member may sign with, in whatever team: one for each certificate. */
+export async function signingKeysOf(db: Queryable, member: MemberId): Promise<readonly NewKey[]> {
+  return await db.rows<NewKey>(
+    `select c.tuf_key_id as "tufKeyId", c.canonical_key_id as "canonicalKeyId" from certificates c
      join signing_keys k on k.canonical_key_id = c.canonical_key_id and k.revoked_at is null
      where c.member_id = :member and c.valid_to is null`,
     { member },
   );
-  return rows.map((row) => row.id);
 }
 
 function signingCertificateOf(row: Row): SigningCertificate {

@@ -84,7 +84,7 @@ export async function submitCertificate(
 }
 
 /**
- * What the certificate's key may have signed before it was taken out of use and comes back now. A certificate that cannot be taken is
+ * What the certificate's key may have signed before: while it was in use, or together with somebody who could sign. A certificate that cannot be taken is
  * left to the change to refuse, where a repeat with the same request_id comes first.
  */
 async function readBefore(room: TeamRoom, call: Call, request: ProvedCertificate): Promise<NotaryReading> {

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Transaction } from "../database.ts";
 import { Fault, type FieldFault } from "../errors.ts";
-import type { CanonicalKeyId, MemberId } from "../names.ts";
+import type { MemberId } from "../names.ts";
 import { canonicalKeyIdOf, certificateKey, tufKeyIdOf } from "../tuf/key.ts";
 import type { Authorities } from "../x509/authorities.ts";
 import { parseDelegationCertificate } from "../x509/certificate.ts";
 import type { CertificateId } from "./certificate.ts";
 import type { StoredCertificate } from "./certificate-store.ts";
+import type { NewKey } from "./effects.ts";
 import type { PossessionProof } from "./possession-proof.ts";
 import { claimKey, type SigningKey } from "./signing-key-store.ts";
 
@@ -67,9 +68,11 @@ export function parseSubmitted(
 }
 
 /** The canonical id of the key of a certificate that could be delegated to, whoever issued it. */
-export function keyOfSubmitted(pem: string, now: Date): CanonicalKeyId | undefined {
+export function keyOfSubmitted(pem: string, now: Date): NewKey | undefined {
   const parsed = parseDelegationCertificate(pem, now);
-  return parsed.ok ? canonicalKeyIdOf(certificateKey(parsed.value.pem)) : undefined;
+  if (!parsed.ok) return undefined;
+  const key = certificateKey(parsed.value.pem);
+  return { tufKeyId: tufKeyIdOf(key), canonicalKeyId: canonicalKeyIdOf(key) };
 }
 
 function fieldFaults(faults: readonly string[]): readonly FieldFault[] {

@@ -84,6 +84,8 @@ async function planOf(tx: Transaction, before: StoredTeam, after: StoredTeam): P
     message: `Key ${id} of member ${member} may sign for team ${after.id} and was never proved; it stays.`,
     tags: [],
     dueAt: undefined,
+    members: [],
+    readAt: undefined,
   }));
   return { ...plan, warnings };
 }

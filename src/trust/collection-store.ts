@@ -1,6 +1,6 @@
 import type { BlockReason, PendingReason } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
-import type { Gun, TeamId } from "../names.ts";
+import type { Gun } from "../names.ts";
 import { type Standing, standingColumns } from "./standing.ts";
 
 /** One collection as the database keeps it. Instants of `-infinity` and `infinity` are undefined. */
@@ -48,15 +48,6 @@ export function findCollection(db: Queryable, gun: Gun): Promise<Collection | un
 
 export function findCollectionById(db: Queryable, id: bigint): Promise<Collection | undefined> {
   return db.row(`select ${columns} from collections c where c.id = :id`, { id });
-}
-
-/** The collection of a GUN if any delegation of it has ended, or the team is delegated to. */
-export function findCollectionWithHistory(db: Queryable, gun: Gun, team: TeamId): Promise<Collection | undefined> {
-  return db.row(
-    `select ${columns} from collections c where c.gun = :gun
-       and exists (select from delegations d where d.collection_id = c.id and (d.valid_to is not null or d.team_id = :team))`,
-    { gun, team },
-  );
 }
 
 /** A collection with where its uploads stand: what a turn of the publisher begins with. */

@@ -2,12 +2,13 @@ import type { Call } from "../audit/call.ts";
 import type { Json, RecordDraft } from "../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
-import { quietPlan } from "../changes/plan.ts";
+import { describeWarning, quietPlan } from "../changes/plan.ts";
 import { withinReadingTime } from "../changes/reading-time.ts";
 import type { Transaction } from "../database.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
+import { requireDelegationEtag } from "./delegation-etag.ts";
 import {
   currentDelegationsOf,
   type DelegationRow,
@@ -17,8 +18,9 @@ import {
   lastEndOf,
 } from "./delegation-store.ts";
 import type { DesiredCollection, DesiredDelegation } from "./desired.ts";
-import { type NewestFiles, requireHarmless } from "./guards/guard.ts";
-import { requireDelegationEtag } from "./guards/guard-reading.ts";
+import { guardChanges } from "./guards/guard.ts";
+import type { NewestFiles } from "./guards/guard-effect.ts";
+import { introductionsBy } from "./guards/introductions-store.ts";
 import { pendingCommitment } from "./initialize.ts";
 import { type CollectionChange, describe, planOf, requireFits } from "./planner.ts";
 import { endBlock } from "./publisher/block.ts";
@@ -88,7 +90,7 @@ export async function decideDelegation(
   const added = { id, team: request.team, paths: request.paths, inReleases, revision, certificates };
   const after = { ...before, delegations: [...without(before, request.team), added] };
   requireFits(after);
-  return decided({ collection, request, before, after, generation, newest, now }, "delegation.delegated.v1");
+  return await decided(tx, { collection, request, before, after, generation, newest, now }, "delegation.delegated.v1");
 }
 
 /** Decides that a team may no longer sign a repository. Repeating it changes nothing. */
@@ -110,7 +112,11 @@ export async function undelegate(room: TrustRoom, call: Call, request: Undelegat
     const before = await desiredAsOf(tx, locked);
     await Promise.all([bumpGeneration(tx, collection.id, now), endDelegation(tx, held.id, generation, now)]);
     const after = { ...before, delegations: without(before, request.team) };
-    return decided({ collection, request, before, after, generation, newest, now }, "delegation.undelegated.v1");
+    return await decided(
+      tx,
+      { collection, request, before, after, generation, newest, now },
+      "delegation.undelegated.v1",
+    );
   });
 }
 
@@ -138,17 +144,15 @@ interface Decided {
   readonly now: Date;
 }
 
-function decided(change: Decided, eventType: string): Decision {
-  const { collection, request, before, after, generation, now } = change;
+async function decided(tx: Transaction, change: Decided, eventType: string): Promise<Decision> {
+  const { collection, request, before, after, generation, newest, now } = change;
   const planned: CollectionChange = { before, after, targetsVersion: collection.targetsVersion };
-  requireHarmless([{ change: planned, newest: change.newest }], request.options);
-  const verb = eventType.includes("undelegated") ? "Take" : "Delegate";
-  const plan = planOf(
-    [planned],
-    1,
-    `${verb} ${request.gun} ${verb === "Take" ? "from" : "to"} team ${request.team}.`,
-    now,
-  );
+  const words = eventType.includes("undelegated") ? `Take ${request.gun} from` : `Delegate ${request.gun} to`;
+  const { roles, ...quiet } = planOf([planned], 1, `${words} team ${request.team}.`, now);
+  const leaving = [...new Set(roles.flatMap(({ keysRemoved }) => keysRemoved.map(({ tufKeyId }) => tufKeyId)))];
+  const introduced = (await introductionsBy(tx, [collection.id], leaving)).get(collection.id) ?? new Map();
+  const touched = guardChanges([{ change: planned, newest, introduced }], request.options);
+  const plan = { ...quiet, roles, warnings: [...quiet.warnings, ...touched] };
   return {
     plan,
     changed: true,
@@ -157,7 +161,7 @@ function decided(change: Decided, eventType: string): Decision {
     record: recordOf(request, eventType, {
       before: recordedDelegation(before, request.team),
       after: recordedDelegation(after, request.team),
-      diff: plan.roles.flatMap(describe),
+      diff: [...roles.flatMap(describe), ...touched.map(describeWarning)],
     }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Queryable, Transaction } from "../database.ts";
-import type { CanonicalKeyId, Gun, TeamId } from "../names.ts";
+import type { Gun, TeamId } from "../names.ts";
 import type { SigningCertificate } from "../teams/effects.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import type { Collection } from "./collection-store.ts";
@@ -170,24 +170,6 @@ export async function collectionsOfTeams(
     `select distinct d.collection_id as id from delegations d
      where d.team_id = any(:teams) and d.valid_to is null and d.collection_id > :after order by id limit :limit`,
     { teams, after, limit },
-  );
-  return rows.map((row) => row.id);
-}
-
-/** As collectionsOfTeams, only those on which any of the keys was live at some time. */
-export async function collectionsThatHeld(
-  db: Queryable,
-  teams: readonly TeamId[],
-  keys: readonly CanonicalKeyId[],
-  after: bigint,
-  limit: number,
-): Promise<readonly bigint[]> {
-  const rows = await db.rows<{ id: bigint }>(
-    `select distinct k.collection_id as id from live_keys k
-     where k.canonical_key_id = any(:keys) and k.collection_id > :after and exists (
-       select from delegations d where d.collection_id = k.collection_id and d.team_id = any(:teams) and d.valid_to is null)
-     order by id limit :limit`,
-    { teams, keys, after, limit },
   );
   return rows.map((row) => row.id);
 }

@@ -5,8 +5,8 @@ import { Fault } from "../errors.ts";
 import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { type Collection, findCollection, findCollectionsById } from "./collection-store.ts";
+import { delegationEtag } from "./delegation-etag.ts";
 import { currentDelegations, type DelegationRow } from "./delegation-store.ts";
-import { delegationEtag } from "./guards/guard-reading.ts";
 import { keyRefOf } from "./planner.ts";
 
 /** A delegation as decided, with how far it is live; see imagetrust.v1.Delegation. */

@@ -95,20 +95,23 @@ function warningsOf(change: CollectionChange, now: Date): readonly PlanWarning[]
   });
 }
 
+const quiet = { tags: [], members: [], dueAt: undefined, readAt: undefined };
+
 function notInReleases(gun: Gun, role: RoleName): PlanWarning {
   const message = `Tags signed under ${role} alone are not what docker pulls: the team is excluded from targets/releases.`;
-  return { code: "TEAM_NOT_IN_RELEASES", gun, role, message, tags: [], dueAt: undefined };
+  return { ...quiet, code: "TEAM_NOT_IN_RELEASES", gun, role, message };
 }
 
 function withoutSigner(gun: Gun, role: RoleName): PlanWarning {
   const message = `Nobody can sign under ${role}: no member of the team has a certificate.`;
-  return { code: "TEAM_WITHOUT_SIGNER", gun, role, message, tags: [], dueAt: undefined };
+  return { ...quiet, code: "TEAM_WITHOUT_SIGNER", gun, role, message };
 }
 
 function expiresSoon(gun: Gun, role: RoleName, certificate: SigningCertificate): PlanWarning {
   const day = certificate.notAfter.toISOString().slice(0, 10);
   const message = `The certificate of ${certificate.member} (key ${certificate.canonicalKeyId.slice(0, 12)}) ends on ${day}.`;
-  return { code: "CERTIFICATE_EXPIRES_SOON", gun, role, message, tags: [], dueAt: certificate.notAfter };
+  const { member, notAfter } = certificate;
+  return { ...quiet, code: "CERTIFICATE_EXPIRES_SOON", gun, role, message, members: [member], dueAt: notAfter };
 }
 
 function without(

@@ -5,14 +5,15 @@ import { type Commitment, nothingToPublish } from "../changes/outcome.ts";
 import type { Plan, PlanWarning } from "../changes/plan.ts";
 import type { Queryable, Transaction } from "../database.ts";
 import { Fault } from "../errors.ts";
-import type { Gun, TeamId } from "../names.ts";
+import type { Gun, TeamId, TufKeyId } from "../names.ts";
 import type { Effects, GuardReading, RolloutKind, SigningCertificate, TeamKeyChange } from "../teams/effects.ts";
 import { type Collection, findCollectionsById } from "./collection-store.ts";
 import { collectionsOfTeams, countCollectionsOfTeams, readDesired } from "./delegation-store.ts";
 import type { DesiredCollection } from "./desired.ts";
-import { type NewestFiles, requireHarmless } from "./guards/guard.ts";
+import { guardChanges } from "./guards/guard.ts";
+import type { GuardedChange, NewestFiles } from "./guards/guard-effect.ts";
 import type { GuardReader, TrustReading } from "./guards/guard-reading.ts";
-import { guardWarnings } from "./guards/guard-warnings.ts";
+import { introductionsBy } from "./guards/introductions-store.ts";
 import { type CollectionChange, largestTargetsBytes, planOf, requireFits } from "./planner.ts";
 import { hasOpenBatch } from "./rollouts/batch-store.ts";
 import { insertRollout } from "./rollouts/rollout-store.ts";
@@ -50,16 +51,24 @@ async function guardTeamChanges(
 ): Promise<readonly PlanWarning[]> {
   await requireSigners(tx, changes, options);
   if (!isTrustReading(reading)) return [];
-  const judged: { change: CollectionChange; newest: NewestFiles }[] = [];
+  const leaving = [...new Set(changes.flatMap(({ before, after }) => idsWithout(before, after)))];
+  const guarded: GuardedChange[] = [];
   let after = 0n;
   for (;;) {
     const found = await collectionChanges(tx, changes, after, batch);
     if (found.length === 0) break;
-    judged.push(...found.map(({ change }) => ({ change, newest: filesOf(reading, change.after.gun) })));
+    const introductions = await introductionsBy(
+      tx,
+      found.map(({ collection }) => collection.id),
+      leaving,
+    );
+    for (const { collection, change } of found) {
+      const introduced = introductions.get(collection.id) ?? new Map();
+      guarded.push({ change, newest: filesOf(reading, collection.gun), introduced });
+    }
     after = found.at(-1)?.collection.id ?? after;
   }
-  requireHarmless(judged, options);
-  return guardWarnings(judged);
+  return guardChanges(guarded, options);
 }
 
 /** Without teams or keys to look for, nothing was read and nothing is judged. */
@@ -68,10 +77,11 @@ function isTrustReading(reading: GuardReading): reading is TrustReading {
 }
 
 /** A collection that is not in a reading of all was delegated after it. */
-function filesOf({ newest, unreadable, isComplete }: TrustReading, gun: Gun): NewestFiles {
+function filesOf({ newest, isComplete }: TrustReading, gun: Gun): NewestFiles {
   const read = newest(gun);
-  if (read !== undefined) return { ...read, unreadable: unreadable.get(gun) };
-  return { unreadable: isComplete ? "it was delegated to the team just now" : undefined, files: new Map() };
+  if (read !== undefined) return read;
+  const unreadable = isComplete ? "it was delegated to the team just now" : undefined;
+  return { unreadable, readAt: undefined, files: new Map() };
 }
 
 /** A delegated team must not lose its last key unnoticed. */
@@ -119,7 +129,7 @@ async function startRollout(
   return { collection: undefined, rolloutId: id };
 }
 
-function idsWithout(keys: readonly SigningCertificate[], others: readonly SigningCertificate[]): readonly string[] {
+function idsWithout(keys: readonly SigningCertificate[], others: readonly SigningCertificate[]): readonly TufKeyId[] {
   const ids = new Set<string>(others.map((key) => key.tufKeyId));
   return keys.map((key) => key.tufKeyId).filter((id) => !ids.has(id));
 }

@@ -26,8 +26,11 @@ test("every measure of the specification is there and prints one line", () => {
     "delegate-vs-bare",
     "coalesce",
     "team-change-vs-bare",
+    "offboard-vs-cli",
+    "follow",
     "read-vs-echo",
     "authority",
+    "idle",
     "memory",
   ];
   assert.deepEqual(

@@ -4,8 +4,11 @@ import { parseArgs } from "node:util";
 import { authority } from "./authority.ts";
 import { coalesce } from "./coalesce.ts";
 import { delegateVsBare } from "./delegate-vs-bare.ts";
+import { follow } from "./follow.ts";
+import { idle } from "./idle.ts";
 import type { Form, Measure } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { offboardVsCli } from "./offboard-vs-cli.ts";
 import { readVsEcho } from "./read-vs-echo.ts";
 import { jsonLine, surroundings, tableHead, tableRow } from "./report.ts";
 import { openSite } from "./site.ts";
@@ -19,8 +22,11 @@ export const measures: readonly Measure[] = [
   delegateVsBare,
   coalesce,
   teamChangeVsBare,
+  offboardVsCli,
+  follow,
   readVsEcho,
   authority,
+  idle,
   memory,
 ];
 

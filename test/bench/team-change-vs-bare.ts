@@ -1,5 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { roleOf } from "../../src/names.ts";
 import { makeIdentity } from "../trust/identity.ts";
@@ -8,6 +6,7 @@ import { delegationsOn, type Field, layField, targetsBytesOf } from "./collectio
 import { defineMeasure, type Measure } from "./measure.ts";
 import { rateOf, runPairs, share } from "./pairs.ts";
 import { cpuMsOf } from "./process-figures.ts";
+import { requireRolledOut } from "./rolled-out.ts";
 import type { Site } from "./site.ts";
 import { type BenchTeam, makeTeam } from "./teams.ts";
 
@@ -67,24 +66,13 @@ export const teamChangeVsBare: Measure = defineMeasure({
     }),
 });
 
-const lookAgainMs = 250;
-
 async function submitEverywhere(caller: Caller, member: string, pem: string, repositories: number): Promise<void> {
   const { outcome } = await caller.call(TeamServiceService.submitCertificate, {
     member,
     certificatePem: pem,
     options: noWait,
   });
-  const id = outcome?.rollout?.id ?? "";
-  for (;;) {
-    const { rollout } = await caller.call(DelegationServiceService.getRollout, { id, pageSize: 1 });
-    if (rollout === undefined || rollout.blocked > 0) throw new Error("the rollout is blocked");
-    if (rollout.pending === 0) {
-      if (rollout.published !== repositories) throw new Error(`only ${rollout.published} repositories were reached`);
-      return;
-    }
-    await pause(lookAgainMs);
-  }
+  await requireRolledOut(caller, outcome?.rollout?.id ?? "", repositories);
 }
 
 /** Throws unless Notary shows every repository with all of the team's keys. */

@@ -7,8 +7,10 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { KeyRef, PublicationState } from "../../gen/imagetrust/v1/change.ts";
 import { Delegation } from "../../gen/imagetrust/v1/delegation.ts";
+import { SignatureServiceService, SignatureState, SignedTag, TagSignature } from "../../gen/imagetrust/v1/signature.ts";
 import { Member, TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { Trust, TrustServiceService } from "../../gen/imagetrust/v1/trust.ts";
+import { canonicalKeyIdOf, certificateKey } from "../../src/tuf/key.ts";
 import { createAuthority, type Identity, issueIdentity } from "../../src/x509/authority.ts";
 import { notaryPrograms, startNotary, type TestNotary } from "../stack/notary.ts";
 import { makeNotaryCli, type NotaryCli } from "../stack/notary-cli.ts";
@@ -21,6 +23,7 @@ let notary: TestNotary;
 let owner: NotaryCli;
 let service: FakeService;
 let alice: Identity;
+let bob: Identity;
 
 const cleanups: (() => unknown)[] = [];
 
@@ -33,13 +36,17 @@ before(async () => {
   cleanups.unshift(() => owner.remove());
   service = await startFakeService();
   cleanups.unshift(() => service.close());
-  alice = await issueAlice();
-  const certificate = join(owner.folder, "alice.pem");
-  writeFileSync(certificate, alice.certificatePem);
+  alice = await issue("alice");
+  bob = await issue("bob");
+  const certificates = [alice, bob].map(({ certificatePem }, at) => {
+    const file = join(owner.folder, `${at}.pem`);
+    writeFileSync(file, certificatePem);
+    return file;
+  });
   await owner.mustRun("init", "-p", gun);
   await owner.mustRun("key", "rotate", gun, "snapshot", "-r");
   for (const role of ["targets/releases", "targets/qa"]) {
-    await owner.mustRun("delegation", "add", gun, role, certificate, "--all-paths", "--publish");
+    await owner.mustRun("delegation", "add", gun, role, ...certificates, "--all-paths", "--publish");
   }
   answerAsService(readRootPin());
 });
@@ -68,9 +75,40 @@ test("a member whose pin is another root's is stopped by the notary client", asy
   await assert.rejects(type(page, folder), /trust_pinning/);
 });
 
+test("what a member who is gone has signed is trusted again once a remaining member typed what witness prints", async () => {
+  const roles = ["targets/releases", "targets/qa"];
+  const gone = canonicalKeyIdOf(certificateKey(alice.certificatePem));
+  for (const role of roles) await owner.mustRun("delegation", "remove", gun, role, gone, "--publish");
+  assert.doesNotMatch(await owner.mustRun("list", gun, ...roles.flatMap((role) => ["-r", role])), /pkcs8/);
+  service.answer(SignatureServiceService.listSignedTags, () => ({
+    tags: ["pkcs8", "sec1"].map((tag) => orphanedTag(tag, roles)),
+    nextPageToken: "",
+  }));
+  service.answer(TeamServiceService.getMember, () => ({ member: Member.fromPartial({ id: "bob", teams: ["qa"] }) }));
+  const { page, folder } = await setUp("witness", ["witness", gun, "--member", "bob", "--without", "sec1"]);
+  assert.match(page, /# {3}pkcs8 sha256:[0-9a-f]{64} 8 bytes, first signed by alice$/m);
+  assert.match(page, /# {3}sec1 .*\(left out\)$/m);
+  writeFileSync(join(folder, "key.pem"), bob.privateKeyPem, { mode: 0o600 });
+  await type(page, folder);
+  for (const role of roles) {
+    const shown = await owner.mustRun("list", gun, "-r", role);
+    assert.match(shown, new RegExp(`^pkcs8 .*${role}$`, "m"));
+    assert.doesNotMatch(shown, /^sec1 /m, "what was left out was never signed");
+  }
+});
+
+/** A tag as the service tells it when nobody who signed it may sign any more. */
+function orphanedTag(tag: string, roles: readonly string[]): SignedTag {
+  const digest = `sha256:${"ab".repeat(32)}`;
+  const introducedBy = [KeyRef.fromPartial({ member: "alice" })];
+  const signature = { state: SignatureState.ORPHANED, digest, length: 8n, version: 1, introducedBy };
+  const signatures = roles.map((role) => TagSignature.fromPartial({ ...signature, role }));
+  return SignedTag.fromPartial({ gun, tag, orphaned: true, signatures });
+}
+
 /** Lets the fake service tell what the real one would: the root that Notary shows, and alice in team qa. */
 function answerAsService(rootPin: string): void {
-  const keys = [KeyRef.fromPartial({ member: "alice", canonicalKeyId: "c2".repeat(32) })];
+  const keys = ["alice", "bob"].map((member) => KeyRef.fromPartial({ member, canonicalKeyId: "c2".repeat(32) }));
   const qa = Delegation.fromPartial({ gun, team: "qa", paths: [""], keys, state: PublicationState.PUBLISHED });
   const trust = Trust.fromPartial({ gun, rootPin, notaryUrl: notary.url, desiredDelegations: [qa] });
   service.answer(TrustServiceService.getTrust, () => ({ trust }));
@@ -78,10 +116,10 @@ function answerAsService(rootPin: string): void {
   service.answer(TeamServiceService.getMember, () => ({ member }));
 }
 
-async function issueAlice(): Promise<Identity> {
+async function issue(name: string): Promise<Identity> {
   const now = new Date();
   const authority = await createAuthority("cluster", 400, now);
-  return issueIdentity(authority, { name: "alice", purposes: ["client"], days: 365 }, now);
+  return issueIdentity(authority, { name, purposes: ["client"], days: 365 }, now);
 }
 
 function readRootPin(): string {
@@ -89,14 +127,12 @@ function readRootPin(): string {
   return root.signed.roles.root.keyids[0];
 }
 
-async function setUp(name: string) {
+async function setUp(name: string, command = ["member", "setup", gun, "--member", "alice"]) {
   const folder = join(service.folder, name);
   mkdirSync(folder);
   writeFileSync(join(folder, "manifest.json"), `{"schemaVersion":2,"tag":"${name}"}`);
   const configured = join(folder, "notary client");
-  const { code, out, err } = await service.run(
-    ...["member", "setup", gun, "--member", "alice", "--write", configured, "--notary-ca", notary.caFile],
-  );
+  const { code, out, err } = await service.run(...[...command, "--write", configured, "--notary-ca", notary.caFile]);
   assert.equal(code, 0, err);
   return { page: out, folder, configFile: join(configured, "config.json") };
 }

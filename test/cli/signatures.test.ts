@@ -6,6 +6,7 @@ import {
   SignatureServiceService,
   SignatureState,
   type SignedTag,
+  TagState,
   type WatchTrustResponse,
 } from "../../gen/imagetrust/v1/signature.ts";
 import { type FakeService, refusal, startFakeService } from "./fake-service.ts";
@@ -54,7 +55,15 @@ const event: WatchTrustResponse = {
     time,
     eventId: "e",
     changes: [`targets/qa +1.0 \u001b[31m${digest}`],
-    signatures: { role: "targets/qa", version: 1, sha256: "", tags: [], keys: [keyOf("alice")], teams: ["qa"] },
+    signatures: {
+      role: "targets/qa",
+      version: 1,
+      sha256: "",
+      tags: [],
+      keys: [keyOf("alice")],
+      teams: ["qa"],
+      cause: undefined,
+    },
     roles: [],
   },
 };
@@ -68,13 +77,24 @@ after(() => service.close());
 
 test("tags are listed with their standing, and asked for by prefix and page", async () => {
   service.answer(SignatureServiceService.listSignedTags, () => ({ tags: [tag], nextPageToken: "more" }));
-  const { code, out } = await service.run("tags", gun, "--prefix", "1.", "--page-size", "3", "--page-token", "t");
+  const { code, out } = await service.run(
+    "tags",
+    gun,
+    "--prefix",
+    "1.",
+    "--state",
+    "disputed",
+    "--page-size",
+    "3",
+    "--page-token",
+    "t",
+  );
   assert.equal(code, 0);
   const [heading, row, more] = out.split("\n");
   assert.match(heading ?? "", /^TAG +STATE +DIGEST +MEMBERS +TEAMS +PUBLISHED$/);
   assert.match(row ?? "", /^1\.0 +released, disputed +sha256:abababababab +alice bob +qa +2026-03-01T12:00:00Z$/);
   assert.match(more ?? "", /--page-token more/);
-  const request = { gun, tagPrefix: "1.", pageSize: 3, pageToken: "t" };
+  const request = { gun, tagPrefix: "1.", pageSize: 3, pageToken: "t", states: [TagState.DISPUTED] };
   assert.deepEqual(service.requests(SignatureServiceService.listSignedTags), [request]);
 });
 

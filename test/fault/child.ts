@@ -1,5 +1,5 @@
 /**
- * A replica in a process of its own: publishes what is due, says each step it reaches, and at the step it was told dies of kill -9 or
+ * A replica in a process of its own: publishes what is due, follows where it is told to, says each step it reaches, and at the step it was told dies of kill -9 or
  * falls asleep until it is woken with SIGCONT.
  */
 import { openReplica, type ReplicaOptions } from "../trust/replica.ts";
@@ -26,4 +26,5 @@ const replica = openReplica({
   },
 });
 await replica.core.publisher.start();
+if (options.follow !== undefined) replica.core.follower.start();
 await say("ready");

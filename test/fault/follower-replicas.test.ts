@@ -4,6 +4,8 @@ import { type House, initialize, makeTeam, openHouse, type Replica } from "../tr
 import type { Identity } from "../trust/identity.ts";
 import { signatureRecordsOf } from "../trust/signature-records.ts";
 import { pushSigned } from "../trust/signers.ts";
+import { kill, spawnReplica } from "./spawn.ts";
+import { lockTable } from "./table-lock.ts";
 import { freeLeases } from "./thief.ts";
 import { until } from "./until.ts";
 
@@ -13,11 +15,14 @@ before(async () => {
 });
 after(() => house.stop());
 
-async function collectionOf(team: string): Promise<{ readonly gun: string; readonly member: Identity }> {
+async function collectionOf(
+  team: string,
+  { core } = house as Replica,
+): Promise<{ readonly gun: string; readonly member: Identity }> {
   const gun = `dtr.example.org/follower/${team}`;
   const [member] = await makeTeam(house.core, team);
   assert.ok(member);
-  await initialize(house.core, gun, [team]);
+  await initialize(core, gun, [team]);
   return { gun, member };
 }
 
@@ -40,7 +45,7 @@ test("three replicas that all believe they follow alone record every change once
       const tags = Array.from({ length: version }, (_, index) => `${index}`);
       await pushSigned(house.core, [member], { gun, role: "targets/many", version, tags });
     }
-    await until(async () => (await versionsTold(gun)).length >= versions.length, "all changes to be recorded");
+    await until(async () => (await versionsTold(gun)).length >= versions.length, "all changes to be recorded", 60_000);
   } finally {
     await thief.stop();
     for (const other of others) await other.stop();
@@ -68,4 +73,44 @@ test("what was signed while nobody followed is kept version by version by the ne
     }
     for (const version of [4, 5]) if (round === 1) await push(version);
   }
+});
+
+test("a follower killed in the midst of a step, and between steps, leaves what the next one goes on with: nothing lost or twice", async (t) => {
+  await house.core.publisher.stop();
+  const publishing = house.another();
+  t.after(() => publishing.stop());
+  await publishing.core.publisher.start();
+  const { gun, member } = await collectionOf("killed", publishing);
+  const versions = Array.from({ length: 10 }, (_, index) => index + 1);
+  for (const version of versions) {
+    const tags = Array.from({ length: version }, (_, index) => `${index}`);
+    await pushSigned(house.core, [member], { gun, role: "targets/killed", version, tags });
+  }
+  await publishing.core.publisher.stop();
+  // The first dies with a step half written, the next as soon as it has taken some, the last goes on to the end.
+  const lock = await lockTable(house.postgres.ownerUrl, "signatures", "share");
+  t.after(lock.release);
+  const first = spawnReplica(house, { follow: {} });
+  t.after(() => kill(first));
+  await lock.met();
+  await kill(first);
+  await lock.release();
+  assert.deepEqual(await versionsTold(gun), [], "half a step is none");
+  const next = spawnReplica(house, { follow: {} });
+  t.after(() => kill(next));
+  await until(async () => (await versionsTold(gun)).length > 2, "some steps to be taken", 60_000);
+  await kill(next);
+  const last = spawnReplica(house, { follow: {} });
+  t.after(() => kill(last));
+  await until(async () => (await versionsTold(gun)).length >= versions.length, "all steps to be taken", 60_000);
+  assert.deepEqual(await versionsTold(gun), versions);
+  const kept = await house.database.rows(
+    `select f.version, (select count(*)::int from signatures s where s.from_file = f.id) as began from delegation_files f
+     join collections c on c.id = f.collection_id where c.gun = :gun order by f.id`,
+    { gun },
+  );
+  assert.deepEqual(
+    kept,
+    versions.map((version) => ({ version, began: 1 })),
+  );
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { FollowerSettings } from "../../src/trust/follower/follower-room.ts";
 import type { PublisherSettings, Step } from "../../src/trust/publisher/publisher-room.ts";
 import type { House } from "../trust/house.ts";
 
@@ -14,6 +15,8 @@ export interface ChildOptions {
   readonly sleepAt?: Step;
   readonly notary?: { readonly url: string; readonly caFile: string };
   readonly settings?: Partial<PublisherSettings>;
+  /** Follows Notary, in such intervals. */
+  readonly follow?: Partial<FollowerSettings>;
 }
 
 /** Starts a replica in a process of its own. */

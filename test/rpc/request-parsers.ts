@@ -201,7 +201,12 @@ export const parsers: Readonly<Record<string, Parser>> = {
     options,
   }),
   RevokeMember: parser(RevokeMemberRequest, parseRevokeMember, { member: text, revocationReason: number, options }),
-  ListSignedTags: parser(ListSignedTagsRequest, parseListSignedTags, { ...page, gun: text, tagPrefix: text }),
+  ListSignedTags: parser(ListSignedTagsRequest, parseListSignedTags, {
+    ...page,
+    gun: text,
+    tagPrefix: text,
+    states: numbers,
+  }),
   GetSignedTag: parser(GetSignedTagRequest, parseGetSignedTag, { gun: text, tag: text }),
   WatchTrust: parser(WatchTrustRequest, parseWatchTrust, { gun: text, cursor: text }),
   ListAuditRecords: parser(ListAuditRecordsRequest, parseListAuditRecords, {

@@ -6,16 +6,9 @@ import { nothingToPublish, type Outcome } from "../../src/changes/outcome.ts";
 import { type Plan, type PlanWarning, quietPlan } from "../../src/changes/plan.ts";
 import { type Database, openDatabase } from "../../src/database.ts";
 import type { Fault } from "../../src/errors.ts";
-import {
-  type CanonicalKeyId,
-  type MemberId,
-  type Parsed,
-  parseMemberId,
-  parseTeamId,
-  type TeamId,
-} from "../../src/names.ts";
+import { type MemberId, type Parsed, parseMemberId, parseTeamId, type TeamId } from "../../src/names.ts";
 import { type DisplayName, parseDisplayName } from "../../src/teams/display-name.ts";
-import type { Effects, GuardReading, RolloutKind, TeamKeyChange } from "../../src/teams/effects.ts";
+import type { Effects, GuardReading, NewKey, RolloutKind, TeamKeyChange } from "../../src/teams/effects.ts";
 import { type Labels, parseLabels } from "../../src/teams/labels.ts";
 import type { TeamRoom } from "../../src/teams/room.ts";
 import type { Authorities } from "../../src/x509/authorities.ts";
@@ -25,7 +18,7 @@ import { borrowPostgres } from "../stack/shared-postgres.ts";
 export class RememberedEffects implements Effects {
   readonly refreshed: { readonly teams: readonly TeamId[]; readonly signal: AbortSignal }[] = [];
   /** What was read before an addition. */
-  readonly lookedFor: { readonly teams: readonly TeamId[]; readonly keys: readonly CanonicalKeyId[] }[] = [];
+  readonly lookedFor: { readonly teams: readonly TeamId[]; readonly keys: readonly NewKey[] }[] = [];
   readonly planned: (readonly TeamKeyChange[])[] = [];
   readonly guarded: {
     readonly changes: readonly TeamKeyChange[];
@@ -41,7 +34,7 @@ export class RememberedEffects implements Effects {
 
   async refresh(
     teams: readonly TeamId[],
-    keys: readonly CanonicalKeyId[] | undefined,
+    keys: readonly NewKey[] | undefined,
     signal: AbortSignal,
   ): Promise<GuardReading> {
     if (keys === undefined) {

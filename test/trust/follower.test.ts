@@ -20,7 +20,7 @@ after(() => house.stop());
 
 const firstPage = { size: 50, token: "" };
 const tagsOf = async (gun: string): Promise<readonly SignedTag[]> =>
-  (await house.core.signedTags.list(gunOf(gun), "", firstPage)).items;
+  (await house.core.signedTags.list(gunOf(gun), { prefix: "", states: [] }, firstPage)).items;
 const tagOf = (gun: string, tag: string): Promise<SignedTag> =>
   house.core.signedTags.get(gunOf(gun), must(parseTagName(tag)));
 
@@ -187,7 +187,7 @@ test("pages of tags follow each other in the order of bytes, within a prefix", a
   const read = async (prefix: string, size: number): Promise<readonly string[]> => {
     const found: string[] = [];
     for (let token = ""; ; ) {
-      const page = await house.core.signedTags.list(gunOf(gun), prefix, { size, token });
+      const page = await house.core.signedTags.list(gunOf(gun), { prefix, states: [] }, { size, token });
       found.push(...page.items.map(({ tag }) => tag));
       token = page.nextToken;
       if (token === "") return found;

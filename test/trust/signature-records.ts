@@ -9,6 +9,8 @@ export interface ToldChange {
   readonly tags: readonly string[];
   readonly members: readonly string[];
   readonly teams: readonly string[];
+  /** Where a publication is behind it: the version of its targets, and whose keys left the role and joined it. */
+  readonly cause?: { readonly targets: number; readonly left: readonly string[]; readonly joined: readonly string[] };
 }
 
 /** The records of a GUN's signatures in order, those that wait for the sequencer included. */
@@ -28,7 +30,17 @@ export async function signatureRecordsOf(db: Queryable, gun: string): Promise<re
     tags: told.tags.map(({ tag }) => tag),
     members: told.keys.map(({ member }) => member),
     teams: told.teams,
+    ...(told.cause === undefined ? {} : { cause: causeOf(told.cause) }),
   }));
+}
+
+function causeOf({
+  targets_version,
+  keys_removed,
+  keys_added,
+}: NonNullable<Told["cause"]>): NonNullable<ToldChange["cause"]> {
+  const members = (keys: readonly { readonly member: string }[]) => keys.map(({ member }) => member);
+  return { targets: targets_version, left: members(keys_removed), joined: members(keys_added) };
 }
 
 interface Told {
@@ -37,4 +49,9 @@ interface Told {
   readonly tags: readonly { readonly tag: string }[];
   readonly keys: readonly { readonly member: string }[];
   readonly teams: readonly string[];
+  readonly cause?: {
+    readonly targets_version: number;
+    readonly keys_removed: readonly { readonly member: string }[];
+    readonly keys_added: readonly { readonly member: string }[];
+  };
 }

@@ -1,14 +1,14 @@
-import { serviceCall } from "../../audit/call.ts";
 import type { Transaction } from "../../database.ts";
-import { type RoleName, releasesRole, type TeamId } from "../../names.ts";
-import { canonicalKeyIdOf, type TufKey, tufKeyIdOf } from "../../tuf/key.ts";
+import { tufKeyIdOf } from "../../tuf/key.ts";
 import { type Collection, findCollectionById } from "../collection-store.ts";
 import { sha256Of } from "../newest-files.ts";
 import { contentOf, type FollowedStep, type Place, readStep, type ShownFile } from "./follow-reading.ts";
 import { type FollowedTip, followedTip, keepFile, moveTip } from "./followed-store.ts";
-import type { FollowerRoom } from "./follower-room.ts";
-import { type SigningKey, signatureRecords } from "./signature-record.ts";
-import { ownersOf, replaceSignatures, type SignatureChange, teamsOf } from "./signature-store.ts";
+import { type FollowerRoom, followerCall } from "./follower-room.ts";
+import { recordLanding } from "./landing.ts";
+import { signatureRecords } from "./signature-record.ts";
+import { replaceSignatures, type SignatureChange } from "./signature-store.ts";
+import { whoIsBehind } from "./who-is-behind.ts";
 
 /** A collection with a longer past than this is followed from its present on. */
 const longestPast = 256;
@@ -37,7 +37,7 @@ export async function followCollection(
 
 function beginningOf(upTo: number): Place {
   const before = upTo > longestPast ? upTo - 1 : 0;
-  return { timestamp: before, snapshot: before, followed: 0 };
+  return { timestamp: before, snapshot: before, targets: null, followed: 0 };
 }
 
 /** What is kept and the records of it, in one transaction; nothing where another follower was faster. */
@@ -49,17 +49,19 @@ async function takeStep(
   signal: AbortSignal,
 ): Promise<void> {
   const now = room.now();
-  const changes = await room.database.transaction(async (tx) => {
-    if (!(await moveTip(tx, collection, from, step.tip, now))) return [];
+  const { changes, told } = await room.database.transaction(async (tx) => {
+    if (!(await moveTip(tx, collection, from, step.tip, now))) return { changes: [], told: [] };
     const changes: SignatureChange[] = [];
     for (const file of step.files) changes.push(...(await takeFile(room, tx, collection, file, step.tip, now, signal)));
-    return changes;
+    const told = await recordLanding(room, tx, collection, from, step, now, signal);
+    return { changes, told };
   });
   for (const { added, removed } of changes) {
     room.metrics.changed("added", added.length);
     room.metrics.changed("removed", removed.length);
   }
-  if (changes.length > 0) room.recorded();
+  for (const { event, tags } of told) room.metrics.changed(event, tags);
+  if (changes.length > 0 || told.length > 0) room.recorded();
 }
 
 /** Keeps a file; only a valid one above the newest so far says what its role holds. */
@@ -75,7 +77,8 @@ async function takeFile(
   const version = judged?.version ?? 0;
   const isValid = judged?.isValid ?? false;
   const signedBy = (judged?.signedBy ?? []).map(tufKeyIdOf);
-  const file = { role, version, bytes, isValid, signedBy, timestampVersion: tip.timestamp };
+  const claimedBy = judged?.claimedBy ?? [];
+  const file = { role, version, bytes, isValid, signedBy, claimedBy, timestampVersion: tip.timestamp };
   const kept = await keepFile(tx, collection, file, now);
   if (kept === undefined) return [];
   room.metrics.kept(isValid);
@@ -92,29 +95,6 @@ async function takeFile(
   );
   const behind = await whoIsBehind(tx, collection, role, judged.signedBy);
   const telling = { gun: collection.gun, role, version, sha256: sha256Of(bytes), ...behind };
-  const call = serviceCall("follower", "follow", { traceId: "", spanId: "" }, signal);
-  for (const record of signatureRecords(telling, change)) await room.append(tx, call, record, now);
+  for (const record of signatureRecords(telling, change)) await room.append(tx, followerCall(signal), record, now);
   return [change];
-}
-
-async function whoIsBehind(
-  tx: Transaction,
-  collection: Collection,
-  role: RoleName,
-  signedBy: readonly TufKey[],
-): Promise<{ readonly keys: readonly SigningKey[]; readonly teams: readonly TeamId[] }> {
-  const owners = await ownersOf(tx, signedBy.map(tufKeyIdOf));
-  const keys = signedBy.map((key) => {
-    const tufKeyId = tufKeyIdOf(key);
-    return { tufKeyId, canonicalKeyId: canonicalKeyIdOf(key), member: owners.get(tufKeyId)?.member ?? ("" as const) };
-  });
-  const members = [...owners.values()].map(({ member }) => member);
-  return { keys, teams: teamsBehind(role, await teamsOf(tx, collection.id, members)) };
-}
-
-/** The team of a team's own role; for targets/releases, the included teams in which the signers are now. */
-export function teamsBehind(role: RoleName, teams: Awaited<ReturnType<typeof teamsOf>>): readonly TeamId[] {
-  if (role !== releasesRole) return [role.slice("targets/".length) as TeamId];
-  const included = [...teams.values()].flat().filter(({ inReleases }) => inReleases);
-  return [...new Set(included.map(({ team }) => team))].sort();
 }

@@ -1,6 +1,6 @@
 import { parseTagName, type RoleName, snapshotRole, targetsRole, timestampRole } from "../../names.ts";
 import type { NotaryServer } from "../../notary/server.ts";
-import { MetadataError, parseRoot, parseTargets, parseTimestamp } from "../../tuf/envelope.ts";
+import { type FileListContent, MetadataError, parseRoot, parseTargets, parseTimestamp } from "../../tuf/envelope.ts";
 import { farthestStep } from "../../tuf/observation.ts";
 import type { RootContent, TargetFile, TargetsContent } from "../../tuf/payload.ts";
 import { judgeSignedFile, type SignedFile } from "../../tuf/signed-file.ts";
@@ -16,6 +16,15 @@ export interface FollowedStep {
   readonly tip: FollowedTip;
   /** The delegation files that differ from those kept last. */
   readonly files: readonly ShownFile[];
+  /** Our targets in force from now on, where they are others than before. */
+  readonly landed: LandedTargets | undefined;
+}
+
+/** A targets file of ours that came into force, and the delegation files that stood beside it. */
+export interface LandedTargets {
+  readonly content: TargetsContent;
+  /** Hex SHA-256 by role, as the snapshot names them. */
+  readonly named: ReadonlyMap<RoleName, string>;
 }
 
 /** A delegation file as Notary showed it, judged by our targets of that time; not judged: no metadata. */
@@ -54,14 +63,24 @@ export async function readStep(
     if (tip === undefined) return undefined;
     const named = Buffer.from(namedHash(tip.content, targetsRole), "hex");
     const inForce = targets.sha256.equals(named) ? targets.bytes : await ownTargets(room.database, collection, named);
-    const files = await readFiles(next, tip, parseTargets(inForce ?? targets.bytes).content, signal);
-    return { tip: { timestamp: tip.timestamp.version, snapshot: tip.snapshot.version }, files };
+    const { content } = parseTargets(inForce ?? targets.bytes);
+    const files = await readFiles(next, tip, content, signal);
+    // Targets that are not ours are nothing to judge by: what lands next is compared with ours of before.
+    const isLanding = inForce !== undefined && !at.targets?.equals(named);
+    const landed = isLanding ? { content, named: namedFiles(tip.content) } : undefined;
+    const versions = { timestamp: tip.timestamp.version, snapshot: tip.snapshot.version };
+    return { tip: { ...versions, targets: isLanding ? named : at.targets }, files, landed };
   } catch (error) {
     if (!(error instanceof MetadataError)) throw error;
     // What stands in a slot stays there: the walk goes on behind it, and patrol judges the collection.
     room.log.warn({ gun, timestamp: at.timestamp + 1, detail: error.message }, "a timestamp could not be followed");
-    return { tip: { timestamp: at.timestamp + 1, snapshot: at.snapshot }, files: [] };
+    const tip = { timestamp: at.timestamp + 1, snapshot: at.snapshot, targets: at.targets };
+    return { tip, files: [], landed: undefined };
   }
+}
+
+function namedFiles(snapshot: FileListContent): ReadonlyMap<RoleName, string> {
+  return new Map(delegationRolesOf(snapshot).map((role) => [role, namedHash(snapshot, role)]));
 }
 
 interface Reading {

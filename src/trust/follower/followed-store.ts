@@ -3,10 +3,12 @@ import type { RoleName, TufKeyId } from "../../names.ts";
 import type { Collection } from "../collection-store.ts";
 import type { FeedMark } from "./feed-position.ts";
 
-/** Versions of the last timestamp followed, and of its snapshot. */
+/** Versions of the last timestamp followed and of its snapshot, and the SHA-256 of the targets file of ours that was in force last. */
 export interface FollowedTip {
   readonly timestamp: number;
   readonly snapshot: number;
+  /** Null: not known. */
+  readonly targets: Buffer | null;
 }
 
 /** A collection, and the timestamp up to which there is something to follow. */
@@ -18,7 +20,7 @@ export interface Owed {
 /** How far a collection's timestamps were followed; undefined: never. */
 export function followedTip(db: Queryable, { id, incarnation }: Collection): Promise<FollowedTip | undefined> {
   return db.row<FollowedTip>(
-    `select timestamp_version as timestamp, snapshot_version as snapshot from followed
+    `select timestamp_version as timestamp, snapshot_version as snapshot, targets_sha256 as targets from followed
      where collection_id = :id and incarnation = :incarnation`,
     { id, incarnation },
   );
@@ -32,17 +34,17 @@ export async function moveTip(
   to: FollowedTip,
   now: Date,
 ): Promise<boolean> {
-  const bindings = { id, incarnation, timestamp: to.timestamp, snapshot: to.snapshot, now };
+  const bindings = { id, incarnation, ...to, now };
   if (from === undefined) {
     const inserted = await tx.run(
-      `insert into followed(collection_id, incarnation, timestamp_version, snapshot_version, followed_at)
-       values (:id, :incarnation, :timestamp, :snapshot, :now) on conflict do nothing`,
+      `insert into followed(collection_id, incarnation, timestamp_version, snapshot_version, targets_sha256, followed_at)
+       values (:id, :incarnation, :timestamp, :snapshot, :targets, :now) on conflict do nothing`,
       bindings,
     );
     return inserted === 1;
   }
   const moved = await tx.run(
-    `update followed set timestamp_version = :timestamp, snapshot_version = :snapshot, followed_at = :now
+    `update followed set timestamp_version = :timestamp, snapshot_version = :snapshot, targets_sha256 = :targets, followed_at = :now
      where collection_id = :id and incarnation = :incarnation and timestamp_version = :from`,
     { ...bindings, from: from.timestamp },
   );
@@ -96,6 +98,23 @@ export async function ownTargets(
   return row?.bytes;
 }
 
+/** The upload that brought our targets file with this hash. */
+export async function ownUploadOf(
+  db: Queryable,
+  { id, incarnation }: Collection,
+  sha256: Buffer,
+): Promise<string | undefined> {
+  const row = await db.row<{ id: bigint }>(
+    `select upload_id as id from published_parts
+     where collection_id = :id and incarnation = :incarnation and role = 'targets' and sha256 = :sha256
+     union all
+     select u.id from uploads u join upload_parts p on p.upload_id = u.id
+     where u.collection_id = :id and u.incarnation = :incarnation and p.role = 'targets' and p.envelope_sha256 = :sha256 limit 1`,
+    { id, incarnation, sha256 },
+  );
+  return row === undefined ? undefined : String(row.id);
+}
+
 /** Of each role that has one, the hex SHA-256 of the file that was kept last, valid or not. */
 export async function lastKept(
   db: Queryable,
@@ -119,6 +138,7 @@ export interface KeptFile {
   readonly bytes: Buffer;
   readonly isValid: boolean;
   readonly signedBy: readonly TufKeyId[];
+  readonly claimedBy: readonly TufKeyId[];
   readonly timestampVersion: number;
 }
 
@@ -133,8 +153,8 @@ export async function keepFile(
     bytes: file.bytes,
   });
   return await tx.row(
-    `insert into delegation_files(collection_id, incarnation, role, version, sha256, is_valid, signed_by, timestamp_version, seen_at)
-     values (:id, :incarnation, :role, :version, sha256(:bytes), :isValid, :signedBy, :timestampVersion, :now) on conflict do nothing
+    `insert into delegation_files(collection_id, incarnation, role, version, sha256, is_valid, signed_by, claimed_by, timestamp_version, seen_at)
+     values (:id, :incarnation, :role, :version, sha256(:bytes), :isValid, :signedBy, :claimedBy, :timestampVersion, :now) on conflict do nothing
      returning id, (select coalesce(max(version), 0) from delegation_files
        where collection_id = :id and incarnation = :incarnation and role = :role and is_valid) as newest`,
     { ...file, id, incarnation, now },

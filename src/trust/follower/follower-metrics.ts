@@ -1,4 +1,5 @@
 import { metrics } from "@opentelemetry/api";
+import type { FateEvent } from "./signature-record.ts";
 
 /** What operators see of the follower. */
 export interface FollowerMetrics {
@@ -6,8 +7,8 @@ export interface FollowerMetrics {
   observeLag(secondsOf: () => readonly { readonly server: string; readonly seconds: number }[]): void;
   /** A version of a delegation file was kept. */
   kept(isValid: boolean): void;
-  /** Signatures that a file brought, or took away. */
-  changed(change: "added" | "removed", count: number): void;
+  /** Signatures that a file brought or took away, or that a publication of ours changed the worth of. */
+  changed(change: "added" | "removed" | FateEvent, count: number): void;
 }
 
 /** Makes the instruments; the process's meter provider must be registered before. */
@@ -21,7 +22,7 @@ export function createFollowerMetrics(): FollowerMetrics {
     description: "Versions of delegation files that were kept, by whether they verified.",
   });
   const signatures = meter.createCounter("follower_signatures_total", {
-    description: "Signatures of tags that delegation files brought or took away.",
+    description: "Signatures of tags that delegation files brought or took away, and what publications made of them.",
   });
   return {
     observeLag: (secondsOf) => {

@@ -1,3 +1,4 @@
+import { type Call, serviceCall } from "../../audit/call.ts";
 import type { AppendRecord } from "../../changes/mutation.ts";
 import type { Database } from "../../database.ts";
 import type { Logger } from "../../logger.ts";
@@ -31,3 +32,8 @@ export interface FollowerSettings {
 }
 
 export const standardFollowing: FollowerSettings = { pollMs: 500, gapMs: 10_000, sweepMs: 60_000, pageSize: 1_000 };
+
+/** The call under which the follower's own records are written. */
+export function followerCall(signal: AbortSignal): Call {
+  return serviceCall("follower", "follow", { traceId: "", spanId: "" }, signal);
+}

@@ -1,23 +1,19 @@
-import type { ChangeOptions } from "../../changes/options.ts";
 import type { Database } from "../../database.ts";
 import { Fault } from "../../errors.ts";
-import { type CanonicalKeyId, type Gun, type RoleName, snapshotRole, type TeamId, timestampRole } from "../../names.ts";
+import { type Gun, type RoleName, snapshotRole, type TeamId, timestampRole } from "../../names.ts";
 import type { NotaryServers } from "../../notary/directory.ts";
-import type { GuardReading } from "../../teams/effects.ts";
+import type { GuardReading, NewKey } from "../../teams/effects.ts";
 import { MetadataError, parseRoot, parseSnapshot, parseTargets } from "../../tuf/envelope.ts";
 import { tufKeyIdOf } from "../../tuf/key.ts";
 import { isValidWith, viewDelegationFile } from "../../tuf/orphans.ts";
 import type { TargetsContent } from "../../tuf/payload.ts";
-import {
-  type Collection,
-  findCollection,
-  findCollectionsById,
-  findCollectionWithHistory,
-} from "../collection-store.ts";
-import { collectionsOfTeams, collectionsThatHeld, type DelegationRow } from "../delegation-store.ts";
+import { type Collection, findCollection, findCollectionsById } from "../collection-store.ts";
+import { collectionsOfTeams } from "../delegation-store.ts";
 import { delegationRolesOf, followTip, isOversized, namedHash, sha256Of } from "../newest-files.ts";
 import { newestParts, rememberSeen, type SeenFile, seenFiles } from "../published-store.ts";
-import type { NewestFiles } from "./guard.ts";
+import { collectionsThatKnow, findCollectionWithPast } from "./former-signers-store.ts";
+import type { NewestFiles } from "./guard-effect.ts";
+import { keptFilesOf } from "./kept-files-store.ts";
 
 /** A reading that guards can look into; what teams/ passes through without knowing. */
 export interface TrustReading extends GuardReading {
@@ -25,23 +21,26 @@ export interface TrustReading extends GuardReading {
   readonly newest: (gun: Gun) => NewestFiles | undefined;
 }
 
-/** Reads the newest delegation files before a change, outside any transaction. Never throws for an unreachable Notary. */
+/**
+ * Reads the newest delegation files before a change, outside any transaction. Never throws for an unreachable Notary: then it answers
+ * with the files that were kept, and up to when they were read.
+ */
 export interface GuardReader {
   /**
-   * Reads only where a delegation has ended, so that old signatures can come back, or where the team is delegated already, so that
-   * it can be taken out of targets/releases.
+   * Reads only where a delegation has ended, or a file names a key of the team as its signer, so that old signatures can come back,
+   * and where the team is delegated already, so that it can be taken out of targets/releases.
    */
   beforeDelegating(gun: Gun, team: TeamId, signal: AbortSignal): Promise<NewestFiles>;
   beforeRemoving(gun: Gun, signal: AbortSignal): Promise<NewestFiles>;
-  /** With `keys`, reads only where any of them was live before. */
+  /** With `keys`, reads only where any of them was live before, or a file names it as its signer. */
   beforeTeamChange(
     teams: readonly TeamId[],
-    keys: readonly CanonicalKeyId[] | undefined,
+    keys: readonly NewKey[] | undefined,
     signal: AbortSignal,
   ): Promise<TrustReading>;
 }
 
-const nothing: NewestFiles = { unreadable: undefined, files: new Map() };
+const nothing: NewestFiles = { unreadable: undefined, readAt: undefined, files: new Map() };
 const readAtOnce = 8;
 const batchSize = 200;
 
@@ -51,13 +50,13 @@ export function createGuardReader(database: Database, notaries: NotaryServers, n
   const one = async (collection: Collection | undefined, signal: AbortSignal): Promise<NewestFiles> =>
     collection === undefined ? nothing : await read(collection, signal);
   return {
-    beforeDelegating: async (gun, team, signal) => one(await findCollectionWithHistory(database, gun, team), signal),
+    beforeDelegating: async (gun, team, signal) => one(await findCollectionWithPast(database, gun, team), signal),
     beforeRemoving: async (gun, signal) => one(await findCollection(database, gun), signal),
     beforeTeamChange: async (teams, keys, signal) => {
       const next = (after: bigint): Promise<readonly bigint[]> =>
         keys === undefined
           ? collectionsOfTeams(database, teams, after, batchSize)
-          : collectionsThatHeld(database, teams, keys, after, batchSize);
+          : collectionsThatKnow(database, teams, keys, after, batchSize);
       const found = new Map<string, NewestFiles>();
       let after = 0n;
       for (;;) {
@@ -67,7 +66,9 @@ export function createGuardReader(database: Database, notaries: NotaryServers, n
         const collections = await findCollectionsById(database, ids);
         for (let at = 0; at < collections.length; at += readAtOnce) {
           const batch = collections.slice(at, at + readAtOnce);
-          const files = await Promise.all(batch.map((collection) => read(collection, signal)));
+          const files = signal.aborted
+            ? await readKept(database, batch, signal)
+            : await Promise.all(batch.map((collection) => read(collection, signal)));
           for (const [index, collection] of batch.entries()) found.set(collection.gun, files[index] ?? nothing);
         }
       }
@@ -87,9 +88,9 @@ async function readNewest(
   now: Date,
   signal: AbortSignal,
 ): Promise<NewestFiles> {
+  const { id, gun, incarnation } = collection;
   if (collection.rootVersion === 0) return nothing;
   try {
-    const { id, gun, incarnation } = collection;
     const server = notaries.byName(collection.notary);
     const [{ root, targets }, seen] = await Promise.all([
       newestParts(database, id, incarnation),
@@ -104,7 +105,7 @@ async function readNewest(
     const snapshot = tip?.content ?? parseSnapshot(lastSnapshot.bytes).content;
     const files = new Map<RoleName, Buffer>();
     for (const role of delegationRolesOf(snapshot)) {
-      if (isOversized(snapshot, role)) return { unreadable: `the file of ${role} is too long to be judged`, files };
+      if (isOversized(snapshot, role)) throw new MetadataError(`the file of ${role} is too long to be judged`);
       const named = namedHash(snapshot, role);
       const known = seen.get(role);
       const bytes =
@@ -116,11 +117,27 @@ async function readNewest(
     const valid = verifiedFiles(files, parseTargets(targets.bytes).content);
     const fresh = [...(tip === undefined ? [] : [tip.timestamp, tip.snapshot]), ...valid];
     await rememberSeen(database, id, incarnation, fresh, now);
-    return { unreadable: undefined, files };
+    return { ...nothing, files };
   } catch (error) {
-    if (isOfNotary(error)) return { unreadable: error.message, files: new Map() };
-    throw error;
+    if (!isOfNotary(error)) throw error;
+    const kept = (await keptFilesOf(database, [id])).get(id);
+    return { ...nothing, ...kept, unreadable: error.message };
   }
+}
+
+/** What is kept of collections for which no time is left. */
+async function readKept(
+  database: Database,
+  collections: readonly Collection[],
+  signal: AbortSignal,
+): Promise<readonly NewestFiles[]> {
+  const { reason } = signal;
+  const unreadable = reason instanceof Error ? reason.message : "the time is over";
+  const kept = await keptFilesOf(
+    database,
+    collections.map(({ id }) => id),
+  );
+  return collections.map(({ id }) => ({ ...nothing, ...kept.get(id), unreadable }));
 }
 
 /** Whether Notary is what could not be read: it does not answer, not in time, or with something that is no metadata. */
@@ -139,19 +156,4 @@ function verifiedFiles(files: ReadonlyMap<RoleName, Buffer>, targets: TargetsCon
     if (!isValidWith(bytes, keys, role.threshold)) return [];
     return [{ role: role.name, version: viewDelegationFile(bytes).version, bytes }];
   });
-}
-
-/** Refuses with ETAG_MISMATCH when the caller insists on another state of the delegation than the one held. */
-export function requireDelegationEtag(options: ChangeOptions, held: DelegationRow | undefined): void {
-  if (options.etag === "") return;
-  const current = held === undefined ? "" : delegationEtag(held);
-  if (options.etag === current) return;
-  throw new Fault("ETAG_MISMATCH", "The delegation has changed since it was read; read it again and decide anew.", {
-    metadata: { etag: current },
-  });
-}
-
-/** Changes whenever the delegation is decided anew. */
-export function delegationEtag(row: DelegationRow): string {
-  return `${row.id}.${row.sinceGeneration}`;
 }

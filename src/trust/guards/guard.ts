@@ -1,72 +1,22 @@
 import type { ChangeOptions } from "../../changes/options.ts";
+import type { PlanWarning } from "../../changes/plan.ts";
 import { Fault } from "../../errors.ts";
-import type { Gun, RoleName } from "../../names.ts";
-import { isValidWith, viewDelegationFile } from "../../tuf/orphans.ts";
-import { type DesiredRole, desiredRoles, tufKeyOf } from "../desired.ts";
-import type { CollectionChange } from "../planner.ts";
-
-/** The newest delegation files of one collection, as far as they could be read. */
-export interface NewestFiles {
-  /** Why Notary could not be read; undefined when `files` is complete. */
-  readonly unreadable: string | undefined;
-  readonly files: ReadonlyMap<RoleName, Buffer>;
-}
-
-/** Tags of one role that a change takes away from, or brings back to, everybody who verifies. */
-export interface AffectedTags {
-  readonly gun: Gun;
-  readonly role: RoleName;
-  readonly tags: readonly string[];
-}
+import { type AffectedTags, effectOf, type GuardedChange, type GuardedEffect } from "./guard-effect.ts";
+import { guardWarnings } from "./guard-warnings.ts";
 
 /**
- * Which published signatures a change of keys leaves without a valid signer, and which old ones it revives. Judged per file:
- * a role's file counts or not as a whole (TUF 5.6.7; Notary client/tufclient.go skips a delegation below its threshold).
+ * Refuses changes that orphan or revive signatures, or cannot be judged, unless the options accept that; answers what is known of the
+ * signatures that a change touches which is let through. Every change of who may sign comes through here.
  */
-export function affectedTags(
-  change: CollectionChange,
-  newest: NewestFiles,
-): { readonly orphaned: readonly AffectedTags[]; readonly revived: readonly AffectedTags[] } {
-  const before = new Map(
-    (change.before === undefined ? [] : desiredRoles(change.before)).map((role) => [role.name, role]),
-  );
-  const after = new Map(desiredRoles(change.after).map((role) => [role.name, role]));
-  const orphaned: AffectedTags[] = [];
-  const revived: AffectedTags[] = [];
-  for (const [role, bytes] of newest.files) {
-    const held = isHeldBy(before.get(role), bytes);
-    const holds = isHeldBy(after.get(role), bytes);
-    if (held === holds) continue;
-    const tags = viewDelegationFile(bytes).tags;
-    if (tags.length > 0) (held ? orphaned : revived).push({ gun: change.after.gun, role, tags });
-  }
-  return { orphaned, revived };
+export function guardChanges(changes: readonly GuardedChange[], options: ChangeOptions): readonly PlanWarning[] {
+  const effects = changes.map(effectOf);
+  requireHarmless(effects, options);
+  return guardWarnings(effects);
 }
 
-function isHeldBy(role: DesiredRole | undefined, bytes: Buffer): boolean {
-  return role !== undefined && role.keys.length > 0 && isValidWith(bytes, role.keys.map(tufKeyOf), 1);
-}
-
-/** Whether a change takes keys or roles away, so that signatures may be orphaned. */
-export function takesAway(change: CollectionChange): boolean {
-  const after = new Map(
-    desiredRoles(change.after).map((role) => [role.name, new Set(role.keys.map((key) => key.tufKeyId))]),
-  );
-  return (change.before === undefined ? [] : desiredRoles(change.before)).some((role) => {
-    const kept = after.get(role.name);
-    return kept === undefined || role.keys.some((key) => !kept.has(key.tufKeyId));
-  });
-}
-
-/** Refuses a change that orphans or revives signatures, or cannot be judged, unless its options accept that. */
-export function requireHarmless(
-  changes: readonly { readonly change: CollectionChange; readonly newest: NewestFiles }[],
-  options: ChangeOptions,
-): void {
-  const blind = changes.filter(({ change, newest }) => newest.unreadable !== undefined && takesAway(change));
-  const judged = changes.map(({ change, newest }) => affectedTags(change, newest));
-  const orphaned = judged.flatMap((effect) => effect.orphaned);
-  const revived = judged.flatMap((effect) => effect.revived);
+/** What is lost is told only where Notary was read just now: tags that were orphaned before it fell silent are no reason to refuse. */
+function requireHarmless(effects: readonly GuardedEffect[], options: ChangeOptions): void {
+  const orphaned = effects.flatMap((effect) => (effect.newest.unreadable === undefined ? effect.orphaned : []));
   if (orphaned.length > 0 && !options.acceptOrphaned) {
     throw new Fault(
       "WOULD_ORPHAN",
@@ -74,6 +24,7 @@ export function requireHarmless(
       { metadata: metadataOf(orphaned) },
     );
   }
+  const revived = effects.flatMap((effect) => effect.revived);
   if (revived.length > 0 && !options.acceptRevived) {
     throw new Fault(
       "WOULD_REVIVE",
@@ -81,12 +32,14 @@ export function requireHarmless(
       { metadata: metadataOf(revived) },
     );
   }
+  const blind = effects.filter((effect) => effect.isBlind);
   const [first] = blind;
   if (first !== undefined && !options.acceptOrphaned) {
+    const { gun } = first.change.after;
     throw new Fault(
       "GUARD_UNAVAILABLE",
-      `Notary cannot be read just now, so it is not known whether this would orphan signatures of ${first.change.after.gun}${blind.length > 1 ? ` and ${blind.length - 1} more` : ""}. Repeat it later, or set accept_orphaned.`,
-      { metadata: { gun: first.change.after.gun, collections: String(blind.length) } },
+      `Notary cannot be read just now, so it is not known whether this would orphan signatures of ${gun}${blind.length > 1 ? ` and ${blind.length - 1} more` : ""}. Repeat it later, or set accept_orphaned.`,
+      { metadata: { gun, collections: String(blind.length) } },
     );
   }
 }

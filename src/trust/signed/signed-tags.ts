@@ -1,17 +1,31 @@
-import { type Listing, type Page, type PageRequest, pageOf, readPageToken } from "../../changes/page-token.ts";
+import {
+  type Listing,
+  type Page,
+  type PageRequest,
+  pageOf,
+  pageToken,
+  readPageToken,
+} from "../../changes/page-token.ts";
 import type { KeyRef } from "../../changes/plan.ts";
 import type { Database, Queryable, Transaction } from "../../database.ts";
 import { Fault } from "../../errors.ts";
 import type { CanonicalKeyId, Gun, MemberId, RoleName, TagName, TeamId, TufKeyId } from "../../names.ts";
 import { type Collection, findCollection } from "../collection-store.ts";
-import { teamsBehind } from "../follower/follow-collection.ts";
 import { digestText } from "../follower/signature-record.ts";
 import { type KeyOwner, ownersOf, teamsOf } from "../follower/signature-store.ts";
+import { teamsBehind } from "../follower/who-is-behind.ts";
 import { tagKey } from "../page-keys.ts";
 import { noSuchTrust } from "../trust-view.ts";
 import { createRoleVerdicts, type RoleVerdicts } from "./role-verdicts.ts";
 import { type RoleFileRow, roleFiles, type SignatureRow, signatureRows, type TagFilter } from "./signed-tags-store.ts";
-import { type SignatureState, standingOfTag, stateOfSignature, type TagStanding } from "./tag-view.ts";
+import {
+  type SignatureState,
+  standingOfTag,
+  stateOfSignature,
+  statesOfTag,
+  type TagStanding,
+  type TagState,
+} from "./tag-view.ts";
 
 /** What one role says of a tag; see imagetrust.v1.TagSignature. */
 export interface TagSignature {
@@ -36,9 +50,19 @@ export interface SignedTag extends TagStanding {
   readonly lastPublishedAt: Date;
 }
 
+export interface SignedTagsFilter {
+  readonly prefix: string;
+  /** Only tags in any of these; empty: any. A page may then be short though others follow. */
+  readonly states: readonly TagState[];
+}
+
+/** States are judged tag by tag, so that a filter by them passes over tags: this many at once, and for one page. */
+const judgedAtOnce = 500;
+const mostJudged = 5_000;
+
 /** What is signed, as of the newest publication that was read back and the newest files that were followed. */
 export interface SignedTags {
-  list(gun: Gun, prefix: string, page: PageRequest): Promise<Page<SignedTag>>;
+  list(gun: Gun, filter: SignedTagsFilter, page: PageRequest): Promise<Page<SignedTag>>;
   /** Throws NOT_FOUND. */
   get(gun: Gun, tag: TagName): Promise<SignedTag>;
 }
@@ -46,24 +70,37 @@ export interface SignedTags {
 export function createSignedTags(database: Database, now: () => Date): SignedTags {
   const verdicts = createRoleVerdicts();
   /** All that an answer holds is of one moment. */
-  const read = (gun: Gun, filter: TagFilter, limit: number): Promise<readonly SignedTag[]> =>
-    database.transaction((tx) => readTags(tx, verdicts, gun, filter, limit, now()), {
-      isolation: "repeatable read",
-      readOnly: true,
-    });
+  const atOnce = <T>(read: (tx: Transaction) => Promise<T>): Promise<T> =>
+    database.transaction(read, { isolation: "repeatable read", readOnly: true });
   return {
-    list: async (gun, prefix, page) => {
-      const listing: Listing = { name: "signed-tags", filter: { gun, prefix }, key: [tagKey] };
-      const [after = ""] = readPageToken(listing, page.token) ?? [];
-      const found = await read(gun, { after, prefix }, page.size + 1);
-      return pageOf(listing, page.size, found, ({ tag }) => [tag]);
+    list: (gun, { prefix, states }, page) => {
+      const listing: Listing = { name: "signed-tags", filter: { gun, prefix, states }, key: [tagKey] };
+      const [begin = ""] = readPageToken(listing, page.token) ?? [];
+      const chunk = states.length === 0 ? page.size + 1 : Math.max(page.size + 1, judgedAtOnce);
+      return atOnce(async (tx) => {
+        const found: SignedTag[] = [];
+        let after = begin;
+        for (let judged = 0; ; judged += chunk) {
+          if (judged >= mostJudged) return { items: found, nextToken: pageToken(listing, [after]) };
+          const tags = await readTags(tx, verdicts, gun, { after, prefix }, chunk, now());
+          found.push(...tags.filter((tag) => isAny(states, tag)));
+          after = tags.at(-1)?.tag ?? after;
+          if (tags.length < chunk || found.length > page.size) {
+            return pageOf(listing, page.size, found, ({ tag }) => [tag]);
+          }
+        }
+      });
     },
     get: async (gun, tag) => {
-      const [found] = await read(gun, { after: "", prefix: "", tag }, 1);
+      const [found] = await atOnce((tx) => readTags(tx, verdicts, gun, { after: "", prefix: "", tag }, 1, now()));
       if (found !== undefined) return found;
       throw new Fault("NOT_FOUND", `No delegation file of ${gun} holds this tag.`, { metadata: { gun } });
     },
   };
+}
+
+function isAny(states: readonly TagState[], tag: SignedTag): boolean {
+  return states.length === 0 || statesOfTag(tag).some((state) => states.includes(state));
 }
 
 async function readTags(

@@ -36,6 +36,15 @@ export interface TagStanding {
   readonly disputed: boolean;
 }
 
+/** What a tag is worth in one word; see imagetrust.v1.TagState. */
+export type TagState = "RELEASED" | "NOT_RELEASED" | "ORPHANED" | "DISPUTED";
+
+/** The states a tag is in. */
+export function statesOfTag({ released, orphaned, disputed }: TagStanding): readonly TagState[] {
+  if (orphaned) return ["ORPHANED"];
+  return [released ? "RELEASED" : "NOT_RELEASED", ...(disputed ? (["DISPUTED"] as const) : [])];
+}
+
 /** Docker asks these roles, in this order; source: docker/cli, cli/trust, and notary's GetTargetByName. */
 const pulledFrom: readonly RoleName[] = [releasesRole, targetsRole];
 

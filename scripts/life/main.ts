@@ -1,0 +1,3 @@
+import { runStories } from "./run.ts";
+
+process.exit(await runStories(process.argv.slice(2)));
