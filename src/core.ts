@@ -17,6 +17,7 @@ import { createGuardReader } from "./trust/guards/guard-reading.ts";
 import { createPublisher, type Publisher } from "./trust/publisher/publisher.ts";
 import { createPublisherMetrics } from "./trust/publisher/publisher-metrics.ts";
 import type { PublisherRoom, PublisherSettings } from "./trust/publisher/publisher-room.ts";
+import { createBatchMetrics } from "./trust/rollouts/batch-metrics.ts";
 import { type BatchRunner, createBatchRunner } from "./trust/rollouts/batch-runner.ts";
 import { createProgress } from "./trust/rollouts/progress.ts";
 import type { TrustRoom } from "./trust/room.ts";
@@ -114,7 +115,16 @@ export function openCore(parts: CoreParts): Core {
     keyBackends: new Set(backends.map((backend) => backend.name)),
   };
   const { concurrency, leaseMs } = parts.publisher;
-  batches = createBatchRunner({ trust, signals, publish: wake, log: parts.log, owner, concurrency, leaseMs });
+  batches = createBatchRunner({
+    trust,
+    signals,
+    publish: wake,
+    log: parts.log,
+    metrics: createBatchMetrics(),
+    owner,
+    concurrency,
+    leaseMs,
+  });
   return {
     changing,
     teams: {

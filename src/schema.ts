@@ -6,6 +6,7 @@ import * as expiry from "../migrations/0004_expiry.ts";
 import * as possession from "../migrations/0005_possession.ts";
 import * as authority from "../migrations/0006_authority.ts";
 import * as landedSignatures from "../migrations/0007_landed_signatures.ts";
+import * as rules from "../migrations/0008_rules.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./errors.ts";
 
@@ -24,6 +25,7 @@ const migrations: readonly Migration[] = [
   { name: "0005_possession", ...possession },
   { name: "0006_authority", ...authority },
   { name: "0007_landed_signatures", ...landedSignatures },
+  { name: "0008_rules", ...rules },
 ];
 
 const bookkeeping = "schema_migrations";

@@ -48,6 +48,8 @@ export interface PlanWarning {
   readonly dueAt: Date | undefined;
   /** Where it rests on what was kept of Notary: up to when that was read. Undefined: it was read just now, or nothing had to be. */
   readonly readAt: Date | undefined;
+  /** What a preview learned in the time it had; the next one may learn more, so it does not count for the etag. */
+  readonly isForecast?: boolean;
 }
 
 const mostTags = 50;
@@ -89,7 +91,9 @@ export function etagOfPlan(plan: Plan): string {
       created: role.roleCreated,
       gone: role.roleRemoved,
     })),
-    warnings: plan.warnings.map((warning) => [warning.code, warning.gun, warning.role, warning.tags]),
+    warnings: plan.warnings
+      .filter(({ isForecast }) => isForecast !== true)
+      .map((warning) => [warning.code, warning.gun, warning.role, warning.tags]),
   };
   return createHash("sha256").update(JSON.stringify(content)).digest("base64url").slice(0, 22);
 }

@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
-import { addChangeFlags, decideAndShow } from "./change.ts";
-import { type ExitCode, exitCode, UsageError } from "./exit-code.ts";
+import { addChangeFlags } from "./change.ts";
+import { changeAndWatch } from "./change-and-watch.ts";
+import { type ExitCode, UsageError } from "./exit-code.ts";
 import { collect, collectLabel } from "./option-values.ts";
-import { watchDeadlineOf } from "./rollout-commands.ts";
-import { watchRollout } from "./rollout-watch.ts";
 import type { Perform, Session } from "./session.ts";
 
 interface BatchFlags {
@@ -46,8 +45,7 @@ async function delegateBatch(
   if (isSelection === named.length > 0) {
     throw new UsageError("Give repositories (or --file), or select them by --prefix, --label or --team-of.");
   }
-  const unwaited = { ...session, settings: { ...session.settings, wait: false } };
-  const { response, code } = await decideAndShow(unwaited, command, {
+  return await changeAndWatch(session, command, {
     method: DelegationServiceService.batchDelegate,
     request: (options) => ({
       team,
@@ -60,10 +58,6 @@ async function delegateBatch(
     made: () => "",
     publishes: true,
   });
-  const rollout = response.outcome?.rollout;
-  if (rollout === undefined || !session.settings.wait || session.settings.validateOnly) return code;
-  if (code === exitCode.live) return code;
-  return await watchRollout(session, rollout.id, watchDeadlineOf(session, command));
 }
 
 function linesOf(file: string): readonly string[] {

@@ -78,7 +78,8 @@ export async function decideAndShow<Request, Response extends { readonly outcome
   return { response: settled, code };
 }
 
-function changeOptionsOf({ settings }: Session, command: Command): ChangeOptions {
+/** What the command line says on how a change is to be made. */
+export function changeOptionsOf({ settings }: Session, command: Command): ChangeOptions {
   const flags = command.opts<ChangeFlags>();
   return {
     requestId: settings.requestId === "" ? randomUUID() : settings.requestId,
@@ -93,7 +94,8 @@ function changeOptionsOf({ settings }: Session, command: Command): ChangeOptions
   };
 }
 
-async function decide<Request, Response>(
+/** Makes one call, and makes it again while the service is UNAVAILABLE, until `session.deadline`. */
+export async function decide<Request, Response>(
   session: Session,
   method: Method<Request, Response>,
   request: Request,

@@ -30,6 +30,7 @@ export function delegationText(delegation: Delegation): string {
       ["Team revision", `${delegation.publishedTeamRevision}/${delegation.teamRevision}`],
       ["Decided", timeText(delegation.createTime)],
       ["Live since", timeText(delegation.publishTime)],
+      ["Made by rule", delegation.rule],
       ["Etag", delegation.etag],
     ]) + (keys.length === 0 ? "" : `\n${table(["KEY ID", "MEMBER", "ALGORITHM", "CERTIFICATE"], keys)}`)
   );

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help } from "commander";
 import { openApi, version } from "./api.ts";
+import { addApplyCommand } from "./apply-command.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addAuthorityCommand } from "./authority-command.ts";
 import { addBatchCommand } from "./batch-command.ts";
@@ -7,9 +8,11 @@ import { addCertificateCommands } from "./certificate-commands.ts";
 import { addDelegationCommands } from "./delegation-commands.ts";
 import { type ExitCode, exitCode } from "./exit-code.ts";
 import { addExpiringCommand } from "./expiring-command.ts";
+import { addExportCommand } from "./export-command.ts";
 import { addMemberSetup } from "./member-setup-command.ts";
 import { reportError } from "./refusal.ts";
 import { addRolloutCommands } from "./rollout-commands.ts";
+import { addRuleCommands } from "./rule-commands.ts";
 import type { Perform } from "./session.ts";
 import { addSettings, settingsOf } from "./settings.ts";
 import { addSignatureCommands } from "./signature-commands.ts";
@@ -24,7 +27,7 @@ const afterword = `
 
 Exit codes:
   0  done: live, or answered
-  1  refused: nothing was changed
+  1  refused: nothing was changed (apply: what it lists as refused was not)
   2  wrong command line: nothing was sent
   3  accepted, and not live: pending, blocked or superseded by a later change
   4  the service cannot be reached, or could not decide: repeat the command`;
@@ -72,12 +75,15 @@ export function buildProgram(terminal: Terminal, perform: Perform): Command {
   addCertificateCommands(program, perform);
   addDelegationCommands(program, perform);
   addBatchCommand(program, perform);
+  addRuleCommands(program, perform);
   addRolloutCommands(program, perform);
   addAuthorityCommand(program, perform);
   addExpiringCommand(program, perform);
   addSignatureCommands(program, perform);
   addWitness(program, perform);
   addWatch(program, perform);
+  addApplyCommand(program, perform);
+  addExportCommand(program, perform);
   addAuditCommands(program, perform);
   return program;
 }

@@ -80,7 +80,8 @@ function describe(error: unknown): Description {
   return { code: exitCode.refused, reason: "INTERNAL", message, fields: [], metadata: {} };
 }
 
-function exitCodeOf(refusal: Refusal): ExitCode {
+/** What a call that was not answered with OK means for whoever made it. */
+export function exitCodeOf(refusal: Refusal): ExitCode {
   const undecided =
     refusal.code === status.UNAVAILABLE || (refusal.code === status.DEADLINE_EXCEEDED && !refusal.fromService);
   return undecided ? exitCode.unreachable : exitCode.refused;

@@ -9,6 +9,10 @@ import { cancelRollout } from "../trust/rollouts/cancel-rollout.ts";
 import { getRollout, listRollouts } from "../trust/rollouts/rollout-view.ts";
 import { watchRollout } from "../trust/rollouts/rollout-watch.ts";
 import type { TrustRoom } from "../trust/room.ts";
+import { createDelegationRule } from "../trust/rules/create-rule.ts";
+import { deleteDelegationRule } from "../trust/rules/delete-rule.ts";
+import { listDelegationRules } from "../trust/rules/list-rules.ts";
+import { findRule } from "../trust/rules/rule-store.ts";
 import { asOfNow } from "./as-of-now.ts";
 import { parseListAuthority } from "./authority-requests.ts";
 import { authorityToWire } from "./authority-wire.ts";
@@ -24,13 +28,14 @@ import {
   parseUndelegate,
   parseWatchRollout,
 } from "./delegation-requests.ts";
-import { delegationToWire } from "./delegation-wire.ts";
+import { delegationToWire, ruleToWire } from "./delegation-wire.ts";
 import type { Edge } from "./edge.ts";
 import { implement } from "./implement.ts";
 import { outcomeToWire, publicationToWire, rolloutToWire } from "./outcome-wire.ts";
 import { listFitting } from "./page.ts";
 import { encodeOnce } from "./per-object.ts";
 import { permitEvery } from "./permit-every.ts";
+import { parseCreateDelegationRule, parseDeleteDelegationRule, parseListDelegationRules } from "./rule-requests.ts";
 import type { ServedService } from "./served-service.ts";
 
 /** Serves imagetrust.v1.DelegationService. */
@@ -41,6 +46,7 @@ export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSi
     listDelegations: encodeOnce(DelegationServiceService.listDelegations),
     getRollout: encodeOnce(DelegationServiceService.getRollout),
     listAuthority: encodeOnce(DelegationServiceService.listAuthority),
+    listDelegationRules: encodeOnce(DelegationServiceService.listDelegationRules),
   };
   return implement(edge, service, {
     delegate: async (request, call) => {
@@ -105,6 +111,24 @@ export function delegationService(edge: Edge, room: TrustRoom, signals: ChangeSi
       return listFitting(service.listAuthority, page, async (fitting) =>
         authorityToWire(await listAuthority(database, call.actor.id, question, fitting, now)),
       );
+    },
+    createDelegationRule: async (request, call) => {
+      const parsed = parseCreateDelegationRule(request);
+      const { outcome } = await createDelegationRule(room, call, parsed, permitEvery(edge, call, "BatchDelegate"));
+      const rule = await findRule(database, parsed.gunPrefix, parsed.team);
+      return { rule: rule?.validTo === null ? ruleToWire(rule) : undefined, outcome: outcomeToWire(outcome) };
+    },
+    deleteDelegationRule: async (request, call) => {
+      const permit = permitEvery(edge, call, "Undelegate");
+      const { outcome } = await deleteDelegationRule(room, call, parseDeleteDelegationRule(request), permit);
+      return { outcome: outcomeToWire(outcome) };
+    },
+    listDelegationRules: (request) => {
+      const { filter, page } = parseListDelegationRules(request);
+      return listFitting(service.listDelegationRules, page, async (fitting) => {
+        const { items, nextToken } = await listDelegationRules(database, filter, fitting);
+        return { rules: items.map(ruleToWire), nextPageToken: nextToken };
+      });
     },
   });
 }

@@ -68,6 +68,11 @@ const delegations: Resources<typeof DelegationServiceService> = {
     if (request.team !== "") return team(request.team);
     return request.member === "" ? certificate(request.key) : member(request.member);
   },
+  // For each repository that is there, permit-every.ts asks again.
+  createDelegationRule: (request) => collectionsUnder(request.gunPrefix),
+  deleteDelegationRule: (request) => collectionsUnder(request.gunPrefix),
+  listDelegationRules: (request) =>
+    request.gunPrefix === "" && request.team !== "" ? team(request.team) : collectionsUnder(request.gunPrefix),
 };
 
 const expiry: Resources<typeof ExpiryServiceService> = {

@@ -158,9 +158,13 @@ export function same(team: StoredTeam, summary: string): Decision {
 }
 
 function teamInUse(team: TeamId): Fault {
-  return new Fault("TEAM_IN_USE", `Team ${team} is delegated on repositories; undelegate it on each of them first.`, {
-    metadata: { team },
-  });
+  return new Fault(
+    "TEAM_IN_USE",
+    `Team ${team} is delegated on repositories, or a rule or batch delegates to it; undelegate it and end its rules first.`,
+    {
+      metadata: { team },
+    },
+  );
 }
 
 async function completed(room: TeamRoom, team: StoredTeam): Promise<Team> {

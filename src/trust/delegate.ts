@@ -30,6 +30,8 @@ import { isGranted, lockGrantedTeams, lockKnownTeam, requireRoomInReleases, requ
 import { noSuchTrust } from "./trust-view.ts";
 
 export interface Delegate {
+  /** The rule that wishes for it; undefined where somebody does. */
+  readonly ruleId?: string | undefined;
   readonly gun: Gun;
   readonly team: TeamId;
   /** Replaces the paths of an existing delegation. */
@@ -39,6 +41,8 @@ export interface Delegate {
 }
 
 export interface Undelegate {
+  /** Only what this rule made is ended. */
+  readonly ruleId?: string | undefined;
   readonly gun: Gun;
   readonly team: TeamId;
   readonly options: ChangeOptions;
@@ -78,7 +82,8 @@ export async function decideDelegation(
 
   const generation = collection.generation + 1n;
   const inReleases = !request.excludeFromReleases;
-  const fresh = { collectionId: collection.id, team: request.team, paths: request.paths, inReleases, generation };
+  const { team, paths, ruleId } = request;
+  const fresh = { collectionId: collection.id, team, paths, inReleases, generation, ruleId };
   await endRejection(room, tx, collection, call.signal);
   const before = await desiredAsOf(tx, locked);
   const [, , id] = await Promise.all([
@@ -97,27 +102,41 @@ export async function decideDelegation(
 export async function undelegate(room: TrustRoom, call: Call, request: Undelegate): Promise<Changed> {
   const newest = await withinReadingTime(call, (signal) => room.guards.beforeRemoving(request.gun, signal));
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
-    const { collection, rows } = locked;
+    const decision = await decideUndelegation(tx, room, call, request, newest, now);
     await supersedeBatchItems(tx, { guns: [request.gun], team: request.team }, now);
-    const held = rows.find((row) => row.team === request.team);
-    requireDelegationEtag(request.options, held);
-    if (held === undefined) {
-      const ended = await lastEndOf(tx, collection.id, request.team);
-      return unchanged(collection, ended, request, "delegation.undelegated.v1");
-    }
-
-    const generation = collection.generation + 1n;
-    await endRejection(room, tx, collection, call.signal);
-    const before = await desiredAsOf(tx, locked);
-    await Promise.all([bumpGeneration(tx, collection.id, now), endDelegation(tx, held.id, generation, now)]);
-    const after = { ...before, delegations: without(before, request.team) };
-    return await decided(
-      tx,
-      { collection, request, before, after, generation, newest, now },
-      "delegation.undelegated.v1",
-    );
+    return decision;
   });
+}
+
+/** Decides the end of one delegation in a transaction, for a call of its own or as one of a batch. `newest` was read before. */
+export async function decideUndelegation(
+  tx: Transaction,
+  room: TrustRoom,
+  call: Call,
+  request: Undelegate,
+  newest: NewestFiles,
+  now: Date,
+): Promise<Decision> {
+  const [, locked] = await Promise.all([lockKnownTeam(tx, request.team), lockDecided(tx, request.gun)]);
+  const { collection, rows } = locked;
+  const held = rows.find((row) => row.team === request.team);
+  requireDelegationEtag(request.options, held);
+  const isOthers = request.ruleId !== undefined && held?.ruleId !== request.ruleId;
+  if (held === undefined || isOthers) {
+    const ended = await lastEndOf(tx, collection.id, request.team);
+    return unchanged(collection, ended, request, "delegation.undelegated.v1");
+  }
+
+  const generation = collection.generation + 1n;
+  await endRejection(room, tx, collection, call.signal);
+  const before = await desiredAsOf(tx, locked);
+  await Promise.all([bumpGeneration(tx, collection.id, now), endDelegation(tx, held.id, generation, now)]);
+  const after = { ...before, delegations: without(before, request.team) };
+  return await decided(
+    tx,
+    { collection, request, before, after, generation, newest, now },
+    "delegation.undelegated.v1",
+  );
 }
 
 /** A correction of what Notary refused must be picked up. */

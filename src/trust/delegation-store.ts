@@ -18,11 +18,13 @@ export interface DelegationRow {
   readonly teamRevision: bigint;
   readonly validFrom: Date;
   readonly liveFrom: Date | null;
+  /** The rule that made it; null where somebody did. */
+  readonly ruleId: string | null;
 }
 
 const columns = `d.id, d.collection_id as "collectionId", c.gun, d.team_id as team, d.paths, d.in_releases as "inReleases",
   d.since_generation as "sinceGeneration", d.published_revision as "publishedRevision", t.revision as "teamRevision",
-  d.valid_from as "validFrom", d.live_from as "liveFrom"`;
+  d.valid_from as "validFrom", d.live_from as "liveFrom", d.rule_id as "ruleId"`;
 const source = "delegations d join collections c on c.id = d.collection_id join teams t on t.id = d.team_id";
 
 /** The delegations of these collections that are decided now, ascending by collection and team. */
@@ -108,6 +110,8 @@ export interface NewDelegation {
   readonly paths: readonly string[];
   readonly inReleases: boolean;
   readonly generation: bigint;
+  /** The rule that makes it; undefined where somebody does. */
+  readonly ruleId: string | undefined;
 }
 
 /**
@@ -116,11 +120,11 @@ export interface NewDelegation {
  */
 export async function insertDelegation(tx: Transaction, fresh: NewDelegation, now: Date): Promise<bigint> {
   const row = await tx.row<{ id: bigint }>(
-    `insert into delegations(collection_id, gun, team_id, paths, in_releases, since_generation, since_revision, valid_from)
+    `insert into delegations(collection_id, gun, team_id, paths, in_releases, since_generation, since_revision, valid_from, rule_id)
      select c.id, c.gun, t.id, :paths, :inReleases, :generation, t.revision, greatest(:now, (
-         select max(d.valid_to) from delegations d where d.team_id = t.id and d.gun = c.gun))
+         select max(d.valid_to) from delegations d where d.team_id = t.id and d.gun = c.gun)), :ruleId
      from teams t, collections c where t.id = :team and c.id = :collectionId returning id`,
-    { ...fresh, now },
+    { ...fresh, ruleId: fresh.ruleId ?? null, now },
   );
   if (row === undefined) throw new Error("a delegation was not inserted");
   return row.id;

@@ -22,6 +22,8 @@ export interface Delegation {
   readonly publishedTeamRevision: bigint;
   readonly createdAt: Date;
   readonly publishedAt: Date | undefined;
+  /** The id of the rule that made it; empty where somebody did. */
+  readonly rule: string;
 }
 
 /** The delegation of one repository to one team. */
@@ -54,6 +56,7 @@ export async function viewDelegations(db: Queryable, rows: readonly DelegationRo
     publishedTeamRevision: row.publishedRevision,
     createdAt: row.validFrom,
     publishedAt: row.liveFrom ?? undefined,
+    rule: row.ruleId ?? "",
   }));
 }
 

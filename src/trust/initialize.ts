@@ -17,12 +17,15 @@ import { describe, planOf, requireFits } from "./planner.ts";
 import { isLive } from "./publication-view.ts";
 import { readAbsence } from "./publisher/absence.ts";
 import type { TrustRoom } from "./room.ts";
+import { grantsByRules } from "./rules/ruled-grants.ts";
 import { type GrantedTeam, lockGrantedTeams, requireRoomInReleases, requireSigners } from "./team-grants.ts";
 import { requireTrustEtag } from "./trust-view.ts";
 
 /** A team to delegate to from the first publication on. */
 export interface TeamGrant {
   readonly team: TeamId;
+  /** The rule that wishes for it; undefined where the call does. */
+  readonly ruleId?: string;
   readonly paths: readonly string[];
   readonly excludeFromReleases: boolean;
 }
@@ -41,7 +44,7 @@ export interface InitializeTrust {
 }
 
 /**
- * Decides trust for a GUN, with its first delegations, to be live in one publication. Repeating it changes nothing.
+ * Decides trust for a GUN, with its first delegations, those of rules included, to be live in one publication. Repeating it changes nothing.
  * A GUN that has trust on Notary which this service did not make is refused with FOREIGN_TRUST, and nothing is touched.
  */
 export async function initializeTrust(room: TrustRoom, call: Call, request: InitializeTrust): Promise<Changed> {
@@ -52,12 +55,15 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
     await withinReadingTime(call, (signal) => requireAbsent(room, server.name, request.gun, signal));
   }
   return makeChange(room.changing, call, request.options, async (tx, now) => {
-    const granted = await lockGrantedTeams(tx, request.teams);
+    const named = new Set(request.teams.map(({ team }) => team));
+    const grants = [...request.teams, ...(await grantsByRules(tx, request.gun, named))];
+    const granted = await lockGrantedTeams(tx, grants);
     const fresh = { ...request, notary: server.name, keyBackend, labels: Object.fromEntries(request.labels) };
     const collection = await insertCollection(tx, fresh, now);
     if (collection === undefined) return await alreadyHeld(tx, request);
-    requireSigners(granted, now);
-    for (const grant of request.teams) {
+    // A rule may have a team that nobody signs for yet; that must not stop this call.
+    requireSigners(new Map([...granted].filter(([team]) => named.has(team))), now);
+    for (const grant of grants) {
       await insertDelegation(
         tx,
         {
@@ -66,11 +72,12 @@ export async function initializeTrust(room: TrustRoom, call: Call, request: Init
           paths: grant.paths,
           inReleases: !grant.excludeFromReleases,
           generation: collection.generation,
+          ruleId: grant.ruleId,
         },
         now,
       );
     }
-    return await decided(tx, collection, request, granted, now);
+    return await decided(tx, collection, { ...request, teams: grants }, granted, now);
   });
 }
 
@@ -142,9 +149,15 @@ async function decided(
         ...recordedTrust(collection),
         teams: Object.fromEntries([...granted].map(([team, { revision }]) => [team, String(revision)])),
       },
-      [`trust for ${request.gun} is initialized`, ...plan.roles.flatMap(describe)],
+      [`trust for ${request.gun} is initialized`, ...ruledTeams(request), ...plan.roles.flatMap(describe)],
     ),
   };
+}
+
+function ruledTeams({ teams }: InitializeTrust): readonly string[] {
+  return teams.flatMap(({ team, ruleId }) =>
+    ruleId === undefined ? [] : [`rule ${ruleId} delegates it to team ${team}`],
+  );
 }
 
 function recordOf(request: InitializeTrust, after: RecordedState | null, diff: readonly string[]): RecordDraft {

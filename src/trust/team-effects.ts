@@ -17,6 +17,7 @@ import { introductionsBy } from "./guards/introductions-store.ts";
 import { type CollectionChange, largestTargetsBytes, planOf, requireFits } from "./planner.ts";
 import { hasOpenBatch } from "./rollouts/batch-store.ts";
 import { insertRollout } from "./rollouts/rollout-store.ts";
+import { hasRule } from "./rules/rule-store.ts";
 
 const planned = 50;
 const batch = 200;
@@ -29,7 +30,9 @@ export function createTeamEffects(guards: GuardReader): Effects {
     guard: guardTeamChanges,
     changed: startRollout,
     isDelegated: async (tx, team) =>
-      (await collectionsOfTeams(tx, [team], 0n, 1)).length > 0 || (await hasOpenBatch(tx, team)),
+      (await collectionsOfTeams(tx, [team], 0n, 1)).length > 0 ||
+      (await hasOpenBatch(tx, team)) ||
+      (await hasRule(tx, team)),
     delegationCounts,
   };
 }

@@ -28,6 +28,7 @@ test("every measure of the specification is there and prints one line", () => {
     "team-change-vs-bare",
     "offboard-vs-cli",
     "follow",
+    "rollout-vs-bare",
     "read-vs-echo",
     "authority",
     "idle",

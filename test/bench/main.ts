@@ -11,6 +11,7 @@ import { memory } from "./memory.ts";
 import { offboardVsCli } from "./offboard-vs-cli.ts";
 import { readVsEcho } from "./read-vs-echo.ts";
 import { jsonLine, surroundings, tableHead, tableRow } from "./report.ts";
+import { rolloutVsBare } from "./rollout-vs-bare.ts";
 import { openSite } from "./site.ts";
 import { storyVsCli1, storyVsCli4 } from "./story-vs-cli.ts";
 import { teamChangeVsBare } from "./team-change-vs-bare.ts";
@@ -24,6 +25,7 @@ export const measures: readonly Measure[] = [
   teamChangeVsBare,
   offboardVsCli,
   follow,
+  rolloutVsBare,
   readVsEcho,
   authority,
   idle,

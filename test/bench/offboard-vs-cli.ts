@@ -8,7 +8,7 @@ import { type Caller, noWait } from "./caller.ts";
 import { delegationsOn, initialize } from "./collections.ts";
 import { defineMeasure, type Measure } from "./measure.ts";
 import { rateOf, roundsOf, runPairs, share } from "./pairs.ts";
-import { requireRolledOut } from "./rolled-out.ts";
+import { followRollout } from "./rollouts.ts";
 import type { Site } from "./site.ts";
 import { type BenchTeam, gunOf, makeTeam } from "./teams.ts";
 
@@ -66,7 +66,7 @@ async function revoke(caller: Caller, member: string, repositories: number): Pro
     revocationReason: RevocationReason.LEFT,
     options,
   });
-  await requireRolledOut(caller, outcome?.rollout?.id ?? "", repositories);
+  await followRollout(caller, outcome?.rollout?.id ?? "", repositories);
 }
 
 async function layByCli(cli: NotaryCli, guns: readonly string[], team: BenchTeam): Promise<void> {

@@ -6,7 +6,7 @@ import { delegationsOn, type Field, layField, targetsBytesOf } from "./collectio
 import { defineMeasure, type Measure } from "./measure.ts";
 import { rateOf, runPairs, share } from "./pairs.ts";
 import { cpuMsOf } from "./process-figures.ts";
-import { requireRolledOut } from "./rolled-out.ts";
+import { followRollout } from "./rollouts.ts";
 import type { Site } from "./site.ts";
 import { type BenchTeam, makeTeam } from "./teams.ts";
 
@@ -72,7 +72,7 @@ async function submitEverywhere(caller: Caller, member: string, pem: string, rep
     certificatePem: pem,
     options: noWait,
   });
-  await requireRolledOut(caller, outcome?.rollout?.id ?? "", repositories);
+  await followRollout(caller, outcome?.rollout?.id ?? "", repositories);
 }
 
 /** Throws unless Notary shows every repository with all of the team's keys. */

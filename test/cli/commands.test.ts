@@ -126,6 +126,21 @@ const commands: readonly (readonly [line: string, method: { path: string }, requ
     { team: "qa", guns: [], selection: { gunPrefix: "dtr.example.org/dev/", labels: { tier: "1" }, team: "ops" } },
   ],
   [
+    "rule create dtr.example.org/dev/* qa --path v1 --exclude-from-releases",
+    DelegationServiceService.createDelegationRule,
+    { gunPrefix: "dtr.example.org/dev/", team: "qa", paths: ["v1"], excludeFromReleases: true },
+  ],
+  [
+    "rule delete dtr.example.org/dev/ qa --end-delegations",
+    DelegationServiceService.deleteDelegationRule,
+    { gunPrefix: "dtr.example.org/dev/", team: "qa", endDelegations: true },
+  ],
+  [
+    "rule list --prefix dtr. --team qa",
+    DelegationServiceService.listDelegationRules,
+    { ...page, gunPrefix: "dtr.", team: "qa" },
+  ],
+  [
     "audit list --gun g --team t --member m --actor a --type x.v1 --type y.v1 --result OK --since 2026-03-01 --until 2026-03-02T10:00:00+01:00",
     AuditServiceService.listAuditRecords,
     {
@@ -231,6 +246,10 @@ const wrong: readonly (readonly [line: string, says: RegExp])[] = [
   ["member add qa x --robot --person", /cannot be used with/],
   ["rollout wait", /missing required argument 'id'/],
   ["rollout list --kind nothing", /team_change, member_revocation/],
+  ["apply", /--file/],
+  ["apply -f /nowhere/trust.yaml", /cannot read/],
+  ["--request-id r apply -f /dev/null", /names each itself/],
+  ["export --gun g --team qa", /Give one of/],
   ["delegate-batch qa", /--prefix, --label or --team-of/],
   [`delegate-batch qa ${gun} --prefix dtr.`, /--prefix, --label or --team-of/],
   ["delegate-batch qa --file /nowhere/guns", /cannot read/],

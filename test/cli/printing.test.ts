@@ -198,20 +198,32 @@ for (const [option, commands] of [
   [
     "--accept-orphaned",
     [
+      "apply",
       "certificate replace",
       "certificate revoke",
       "delegate",
       "delegate-batch",
       "member remove",
       "member revoke",
+      "rule create",
+      "rule delete",
       "undelegate",
     ],
   ],
   [
     "--accept-revived",
-    ["certificate add", "certificate prove", "certificate replace", "delegate", "delegate-batch", "member add"],
+    [
+      "apply",
+      "certificate add",
+      "certificate prove",
+      "certificate replace",
+      "delegate",
+      "delegate-batch",
+      "member add",
+      "rule create",
+    ],
   ],
-  ["--accept-without-signer", ["certificate revoke", "member remove", "member revoke"]],
+  ["--accept-without-signer", ["apply", "certificate revoke", "member remove", "member revoke"]],
   [
     "--etag",
     [

@@ -3,10 +3,13 @@ import { GetAuditRecordRequest, ListAuditRecordsRequest } from "../../gen/imaget
 import {
   BatchDelegateRequest,
   CancelRolloutRequest,
+  CreateDelegationRuleRequest,
   DelegateRequest,
+  DeleteDelegationRuleRequest,
   GetDelegationRequest,
   GetRolloutRequest,
   ListAuthorityRequest,
+  ListDelegationRulesRequest,
   ListDelegationsRequest,
   ListRolloutsRequest,
   UndelegateRequest,
@@ -51,6 +54,11 @@ import {
   parseWatchRollout,
 } from "../../src/rpc/delegation-requests.ts";
 import { parseListExpiring } from "../../src/rpc/expiry-requests.ts";
+import {
+  parseCreateDelegationRule,
+  parseDeleteDelegationRule,
+  parseListDelegationRules,
+} from "../../src/rpc/rule-requests.ts";
 import { parseGetSignedTag, parseListSignedTags, parseWatchTrust } from "../../src/rpc/signature-requests.ts";
 import {
   parseAddMember,
@@ -190,6 +198,22 @@ export const parsers: Readonly<Record<string, Parser>> = {
   BatchDelegate: parser(BatchDelegateRequest, parseBatchDelegate, {
     ...{ team: text, guns: texts, paths: texts, options },
     selection: fc.option(fc.record({ gunPrefix: text, labels, team: text }), { nil: undefined }),
+  }),
+  CreateDelegationRule: parser(CreateDelegationRuleRequest, parseCreateDelegationRule, {
+    gunPrefix: text,
+    team: text,
+    paths: texts,
+    options,
+  }),
+  DeleteDelegationRule: parser(DeleteDelegationRuleRequest, parseDeleteDelegationRule, {
+    gunPrefix: text,
+    team: text,
+    options,
+  }),
+  ListDelegationRules: parser(ListDelegationRulesRequest, parseListDelegationRules, {
+    ...page,
+    gunPrefix: text,
+    team: text,
   }),
   ListRollouts: parser(ListRolloutsRequest, parseListRollouts, { ...page, kind: number, actor: text }),
   WatchRollout: parser(WatchRolloutRequest, parseWatchRollout, { id: text }),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { batchDelegate } from "../../src/trust/rollouts/batch-delegate.ts";
+import { createBatchMetrics } from "../../src/trust/rollouts/batch-metrics.ts";
 import { type BatchRunnerParts, createBatchRunner } from "../../src/trust/rollouts/batch-runner.ts";
 import { getRollout, type RolloutId } from "../../src/trust/rollouts/rollout-view.ts";
 import { until } from "../fault/until.ts";
@@ -67,6 +68,7 @@ test("a repository on which deciding fails unexpectedly holds up neither the oth
     trust: { ...trust, guards },
     signals,
     publish: () => undefined,
+    metrics: createBatchMetrics(),
     log: openLog("silent"),
     owner: randomUUID(),
     concurrency: 8,

@@ -4,6 +4,7 @@ import type { ChangeOptions } from "../../src/changes/options.ts";
 import type { PublicationState, Rollout } from "../../src/changes/outcome.ts";
 import { initializeTrust } from "../../src/trust/initialize.ts";
 import { batchDelegate } from "../../src/trust/rollouts/batch-delegate.ts";
+import { countBatchItems } from "../../src/trust/rollouts/batch-metrics.ts";
 import { cancelRollout } from "../../src/trust/rollouts/cancel-rollout.ts";
 import { getRollout, type RolloutId } from "../../src/trust/rollouts/rollout-view.ts";
 import { watchRollout } from "../../src/trust/rollouts/rollout-watch.ts";
@@ -11,7 +12,7 @@ import { checkInvariants } from "../fault/invariants.ts";
 import { recordTypes } from "../fault/publications.ts";
 import { kill, linesOf, spawnReplica } from "../fault/spawn.ts";
 import { until } from "../fault/until.ts";
-import { removeFrom, submitFor } from "./acts.ts";
+import { giveKey, removeFrom, submitFor, undelegateFrom } from "./acts.ts";
 import {
   delegateTo,
   gunOf,
@@ -27,6 +28,7 @@ import {
   teamOf,
 } from "./house.ts";
 import { makeIdentity } from "./identity.ts";
+import { pushSigned } from "./signers.ts";
 
 let house: House;
 before(async () => {
@@ -101,6 +103,33 @@ test("a batch is live everywhere in the end, is UNCHANGED where it was so, and a
   assert.deepEqual([again.state, again.rollout], ["UNCHANGED", undefined]);
 });
 
+test("a preview asks the guards in bounded time, says how many it judged, and has the etag of the act", async () => {
+  const guns = await repositories("judged", 3);
+  const signed = guns[1] ?? "";
+  await makeTeam(house.core, "back", ["back-ann"]);
+  await delegateTo(house.core, signed, "back");
+  await pushSigned(house.core, [await giveKey(house.core, "back-ann")], {
+    gun: signed,
+    role: "targets/back",
+    version: 1,
+    tags: ["1.0"],
+  });
+  await undelegateFrom(house.core, signed, "back", { acceptOrphaned: true });
+  const question = await batch(house, "back", guns, { validateOnly: true });
+  assert.match(question.plan.summary, /^Delegate 3 repositories .* The guards judged 3 of 3 in time/);
+  const forecast = question.plan.warnings.filter(({ code }) => code === "SIGNATURES_REVIVED");
+  assert.deepEqual(
+    forecast.map(({ gun, role, tags }) => [gun, role, tags]),
+    [[signed, "targets/back", ["1.0"]]],
+  );
+  const made = await batch(house, "back", guns, { planEtag: question.planEtag });
+  assert.equal(made.planEtag, question.planEtag);
+  await until(() => isFinished(idOf(made)), "the rollout to finish", 60_000);
+  const { rollout, publications } = await rolloutOf(idOf(made), ["REFUSED"]);
+  assert.deepEqual([rollout.published, rollout.refused], [2, 1]);
+  assert.match(publications[0]?.detail ?? "", /^WOULD_REVIVE: /);
+});
+
 test("a watch tells progress until nothing is pending, anew for everybody who asks, and ends when its caller goes away", async () => {
   const guns = await repositories("watched", 3);
   const { rollout } = await batch(house, "ops", guns, { noWait: true });
@@ -157,6 +186,7 @@ test("what is refused for one repository is told there and does not stop the res
     const options = { ...noOptions, noWait: true };
     const { outcome } = await batchDelegate(quiet.core.trust, makeCall(), { ...narrow, options }, everything);
     const id = idOf(outcome);
+    assert.equal((await countBatchItems(house.database)).waiting, 3);
     const paths = (value: string) =>
       house.database.run("update collections set releases_paths = :paths where gun = :gun", {
         paths: [value],

@@ -4,18 +4,20 @@ import type { RecordDraft } from "../../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../../changes/mutation.ts";
 import type { ChangeOptions } from "../../changes/options.ts";
 import { nothingToPublish } from "../../changes/outcome.ts";
-import { type Plan, quietPlan } from "../../changes/plan.ts";
+import type { Plan } from "../../changes/plan.ts";
 import type { Transaction } from "../../database.ts";
 import { Fault, type FieldFault } from "../../errors.ts";
 import type { Gun, TeamId } from "../../names.ts";
 import { type Collection, findCollectionsOf } from "../collection-store.ts";
-import { currentDelegationsTo, type HeldDelegationRow, readDesired } from "../delegation-store.ts";
-import { type CollectionChange, planOf } from "../planner.ts";
+import { currentDelegationsTo, type HeldDelegationRow } from "../delegation-store.ts";
+import type { DesiredDelegation } from "../desired.ts";
 import { isLive } from "../publication-view.ts";
 import type { TrustRoom } from "../room.ts";
 import { type GrantedTeam, isGranted, lockKnownTeams, requireRoomInReleases, requireSigners } from "../team-grants.ts";
+import { type Judged, judgeBatch, judgedWords } from "./batch-guards.ts";
+import { planInChunks } from "./batch-plan.ts";
 import { type Selection, selectGuns } from "./batch-selection.ts";
-import { insertBatch, type NewBatchItem, supersedeBatchItems } from "./batch-store.ts";
+import { type BatchGrant, insertBatch, type NewBatchItem, supersedeBatchItems } from "./batch-store.ts";
 import { insertRollout } from "./rollout-store.ts";
 
 export interface BatchDelegate {
@@ -43,41 +45,86 @@ export async function batchDelegate(
   const { changing } = room;
   const guns = "guns" in request.of ? request.of.guns : await selectGuns(changing.database, request.of.selection);
   await permit(guns);
+  const judged = await judgeDelegations(room, call, request, guns);
   return makeChange(changing, call, request.options, async (tx, now) => {
     const teams = await lockKnownTeams(tx, [request.team]);
     const collections = await findCollectionsOf(tx, guns);
     requireKnown(request, guns, teams, collections);
-    requireExclusion(request, collections);
-    // Before it is read what is decided: an earlier batch that goes on behind the reading would undo what is found here.
-    await supersedeBatchItems(tx, { guns, team: request.team }, now);
-    const held = await currentDelegationsTo(tx, request.team, idsOf(collections));
-    const decidedAlready = collections.filter(({ id }) => isGranted(held.get(id), request));
-    const open = collections.filter(({ id }) => !isGranted(held.get(id), request));
-    if (open.length > 0) requireSigners(teams, now);
-    const plan = await planBatch(tx, request, open, decidedAlready.length, teams, now);
-
-    const items = [...open.map(itemToDecide), ...decidedAlready.map((one) => itemDecided(one, held.get(one.id)))];
-    if (items.every((item) => item.isUnchanged)) {
-      return {
-        plan,
-        changed: false,
-        record: recordOf(request, guns, undefined, 0),
-        commitment: nothingToPublish,
-        resource: "",
-      };
-    }
-    const id = randomUUID();
-    await insertRollout(
-      tx,
-      { id, kind: "BATCH", actor: call.actor.id, reason: call.reason, total: items.length },
-      [],
-      now,
-    );
-    await insertBatch(tx, grantOf(id, request), items, now);
-    const commitment = { collection: undefined, rolloutId: id };
-    const record = recordOf(request, guns, id, open.length);
-    return { plan, changed: open.length > 0, record, commitment, resource: id } satisfies Decision;
+    const batch = await decideBatch(tx, call, request, { guns, collections, teams, judged }, now);
+    const { plan, rolloutId, open } = batch;
+    const commitment = rolloutId === undefined ? nothingToPublish : { collection: undefined, rolloutId };
+    const record = recordOf(request, guns, rolloutId, open);
+    return { plan, changed: open > 0, record, commitment, resource: rolloutId ?? "" } satisfies Decision;
   });
+}
+
+/** What is granted on many repositories, by a call or by a rule. */
+export type BatchWish = Pick<BatchDelegate, "team" | "paths" | "excludeFromReleases" | "options"> & {
+  readonly ruleId?: string;
+};
+
+/** The repositories of a batch, all of them there, and the teams whose rows are locked. */
+export interface BatchOf {
+  readonly guns: readonly Gun[];
+  readonly collections: readonly Collection[];
+  readonly teams: ReadonlyMap<TeamId, GrantedTeam>;
+  /** What a preview learned of them. */
+  readonly judged: Judged | undefined;
+}
+
+/** Asks the guards of the repositories, where this is a preview. */
+export function judgeDelegations(
+  { guards }: TrustRoom,
+  call: Call,
+  { team, options }: Pick<BatchDelegate, "team" | "options">,
+  guns: readonly Gun[],
+): Promise<Judged | undefined> {
+  return judgeBatch(call, options, guns, (gun, signal) => guards.beforeDelegating(gun, team, signal));
+}
+
+export interface DecidedBatch {
+  readonly plan: Plan;
+  /** Undefined where all is decided and live already. */
+  readonly rolloutId: string | undefined;
+  /** How many repositories are to be decided. */
+  readonly open: number;
+}
+
+/** Keeps the list of a batch with its rollout, where anything is left to do. Refuses what can be known to fail for any repository. */
+export async function decideBatch(
+  tx: Transaction,
+  call: Call,
+  wish: BatchWish,
+  { guns, collections, teams, judged }: BatchOf,
+  now: Date,
+): Promise<DecidedBatch> {
+  requireExclusion(wish, collections);
+  // Before it is read what is decided: an earlier batch that goes on behind the reading would undo what is found here.
+  await supersedeBatchItems(tx, { guns, team: wish.team }, now);
+  const held = await currentDelegationsTo(tx, wish.team, idsOf(collections));
+  const decidedAlready = collections.filter(({ id }) => isGranted(held.get(id), wish));
+  const open = collections.filter(({ id }) => !isGranted(held.get(id), wish));
+  if (open.length > 0) requireSigners(teams, now);
+  const plan = await planBatch(tx, wish, open, { already: decidedAlready.length, teams, judged }, now);
+  const items = [...open.map(itemToDecide), ...decidedAlready.map((one) => itemDecided(one, held.get(one.id)))];
+  if (items.every((item) => item.isUnchanged)) return { plan, rolloutId: undefined, open: 0 };
+  const rolloutId = await startBatch(tx, call, { ...grantOf(wish), ends: false }, items, now);
+  return { plan, rolloutId, open: open.length };
+}
+
+/** Keeps a batch and its rollout, for the batch runner to decide. */
+export async function startBatch(
+  tx: Transaction,
+  call: Call,
+  grant: Omit<BatchGrant, "rolloutId">,
+  items: readonly NewBatchItem[],
+  now: Date,
+): Promise<string> {
+  const id = randomUUID();
+  const rollout = { id, kind: "BATCH" as const, actor: call.actor.id, reason: call.reason, total: items.length };
+  await insertRollout(tx, rollout, [], now);
+  await insertBatch(tx, { ...grant, rolloutId: id }, items, now);
+  return id;
 }
 
 function idsOf(collections: readonly Collection[]): readonly bigint[] {
@@ -107,19 +154,16 @@ function requireKnown(
 }
 
 /** Refuses paths that the releases of any of the repositories would make void, and names the first of these. */
-function requireExclusion(request: BatchDelegate, collections: readonly Collection[]): void {
+function requireExclusion(request: BatchWish, collections: readonly Collection[]): void {
   for (const { releasesPaths } of collections) requireRoomInReleases([request], releasesPaths, () => "paths");
 }
-
-const chunk = 200;
 
 /** The plans of all repositories that are to be decided, so that the plan's etag stands for every one of them. */
 async function planBatch(
   tx: Transaction,
-  request: BatchDelegate,
+  request: BatchWish,
   open: readonly Collection[],
-  already: number,
-  teams: ReadonlyMap<TeamId, GrantedTeam>,
+  { already, teams, judged }: Pick<BatchOf, "teams" | "judged"> & { readonly already: number },
   now: Date,
 ): Promise<Plan> {
   const { certificates = [], revision = 0n } = teams.get(request.team) ?? {};
@@ -131,30 +175,18 @@ async function planBatch(
     revision,
     certificates,
   };
-  const summary = `Delegate ${countOf(open.length)} to team ${request.team}; ${already} decided already.`;
-  const whole: { roles: Plan["roles"][number][]; warnings: Plan["warnings"][number][] } = { roles: [], warnings: [] };
-  for (let at = 0; at < open.length; at += chunk) {
-    const part = open.slice(at, at + chunk);
-    const desired = await readDesired(tx, part);
-    const changes = part.flatMap((collection): readonly CollectionChange[] => {
-      const before = desired.get(collection.id);
-      if (before === undefined) return [];
-      const others = before.delegations.filter(({ team }) => team !== request.team);
-      const after = { ...before, delegations: [...others, added] };
-      return [{ before, after, targetsVersion: collection.targetsVersion }];
-    });
-    const { roles, warnings } = planOf(changes, changes.length, "", now);
-    whole.roles.push(...roles);
-    whole.warnings.push(...warnings);
-  }
-  return { ...quietPlan(summary), ...whole, collections: open.length };
+  const summary = `Delegate ${countOf(open.length)} to team ${request.team}; ${already} decided already.${judgedWords(judged, open.length + already)}`;
+  const granted = (held: readonly DesiredDelegation[]) => [...held.filter(({ team }) => team !== request.team), added];
+  return await planInChunks(tx, open, summary, now, granted, judged);
 }
 
-function countOf(repositories: number): string {
+/** `1 repository`, `2 repositories`. */
+export function countOf(repositories: number): string {
   return repositories === 1 ? "1 repository" : `${repositories} repositories`;
 }
 
-function itemToDecide({ id }: Collection): NewBatchItem {
+/** One repository that the batch runner is to decide. */
+export function itemToDecide({ id }: Pick<Collection, "id">): NewBatchItem {
   return { collectionId: id, generation: undefined, isUnchanged: false };
 }
 
@@ -164,9 +196,9 @@ function itemDecided(collection: Collection, held: HeldDelegationRow | undefined
   return { collectionId: collection.id, generation, isUnchanged: isLive(collection, generation) };
 }
 
-function grantOf(rolloutId: string, { team, paths, excludeFromReleases, options }: BatchDelegate) {
+function grantOf({ team, paths, excludeFromReleases, options, ruleId }: BatchWish) {
   const { acceptOrphaned, acceptRevived } = options;
-  return { rolloutId, team, paths, inReleases: !excludeFromReleases, acceptOrphaned, acceptRevived };
+  return { team, paths, inReleases: !excludeFromReleases, acceptOrphaned, acceptRevived, ruleId: ruleId ?? null };
 }
 
 const namedGuns = 100;

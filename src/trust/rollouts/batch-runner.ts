@@ -6,8 +6,9 @@ import { withinReadingTime } from "../../changes/reading-time.ts";
 import { Fault } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import type { ChangeSignals } from "../change-signals.ts";
-import { type Delegate, decideDelegation } from "../delegate.ts";
+import { type Delegate, decideDelegation, decideUndelegation, type Undelegate } from "../delegate.ts";
 import type { TrustRoom } from "../room.ts";
+import type { BatchMetrics } from "./batch-metrics.ts";
 import {
   type BatchItem,
   beginBatchItem,
@@ -21,6 +22,7 @@ import {
   releaseBatches,
   settleBatches,
 } from "./batch-store.ts";
+import { findRollout } from "./rollout-store.ts";
 
 /** Decides what batches have accepted, one repository after the other, for as long as it runs. */
 export interface BatchRunner {
@@ -37,6 +39,7 @@ export interface BatchRunnerParts {
   /** Tells the publisher what was decided; a hint. */
   readonly publish: (commitment: Commitment) => void;
   readonly log: Logger;
+  readonly metrics: BatchMetrics;
   /** This process, for its hold on batches. */
   readonly owner: string;
   /** How many collections a publisher works on at once. */
@@ -65,8 +68,9 @@ export function createBatchRunner(parts: BatchRunnerParts): BatchRunner {
 
   /** Settles what has landed and decides as much as the batches leave room for; says whether to look again at once, soon, or later. */
   const turn = async (): Promise<"AT_ONCE" | "SOON" | "LATER"> => {
+    await parts.metrics.refresh(database);
     if (!(await hasUnfinishedBatch(database))) return "LATER";
-    await settleBatches(database, now());
+    for (const id of await settleBatches(database, now())) await logFinished(parts, id);
     let decided = false;
     for (const batch of await openBatches(database)) {
       if (!(await holdBatch(database, batch.rolloutId, parts.owner, parts.leaseMs))) continue;
@@ -116,9 +120,9 @@ export function createBatchRunner(parts: BatchRunnerParts): BatchRunner {
   };
 }
 
-/** Decides one repository of a batch as Delegate would, and notes what became of it. */
+/** Decides one repository of a batch as Delegate or Undelegate would, and notes what became of it. */
 async function decideItem(
-  { trust, publish, log }: BatchRunnerParts,
+  { trust, publish, log, metrics }: BatchRunnerParts,
   batch: OpenBatch,
   item: BatchItem,
   signal: AbortSignal,
@@ -128,16 +132,20 @@ async function decideItem(
   const request = requestOf(batch, item);
   const call = callOf(batch, signal);
   try {
-    const read = (until: AbortSignal) => trust.guards.beforeDelegating(item.gun, batch.team, until);
+    const { guards } = trust;
+    const read = (until: AbortSignal) =>
+      batch.ends ? guards.beforeRemoving(item.gun, until) : guards.beforeDelegating(item.gun, batch.team, until);
     const newest = await withinReadingTime(call, read, readingMs);
     const commitment = await database.transaction(async (tx) => {
       const at = now();
-      const decision = await decideDelegation(tx, trust, call, request, newest, at);
+      const decide = batch.ends ? decideUndelegation : decideDelegation;
+      const decision = await decide(tx, trust, call, request, newest, at);
       const generation = decision.commitment.collection?.generation;
       if (!(await beginBatchItem(tx, rolloutId, item.collectionId, generation, at))) throw new Overtaken("overtaken");
       if (decision.changed) await append(tx, call, decision.record, at);
       return decision.commitment;
     });
+    metrics.decided(commitment.collection === undefined ? "unchanged" : "decided");
     publish(commitment);
   } catch (error) {
     if (error instanceof Overtaken || signal.aborted) return;
@@ -145,7 +153,9 @@ async function decideItem(
     const fault = error instanceof Fault && error.kind !== "INTERNAL" ? error : unexpected;
     if (fault === unexpected) log.error({ ...told, err: error }, "a repository of a batch could not be decided");
     else log.info({ ...told, reason: fault.reason }, "a repository of a batch was not decided");
-    if (isLasting(fault)) await refuseItem(trust, call, batch, item, fault);
+    const lasts = isLasting(fault);
+    metrics.decided(lasts ? "refused" : "postponed");
+    if (lasts) await refuseItem(trust, call, batch, item, fault);
     else await postponeBatchItem(database, rolloutId, item.collectionId, detailOf(fault), postponeMs);
   }
 }
@@ -184,6 +194,17 @@ function detailOf({ reason, message }: Fault): string {
   return `${reason}: ${message}`;
 }
 
+/** Says once, in whichever process saw the end, what became of a batch. */
+async function logFinished({ trust, log }: BatchRunnerParts, id: string): Promise<void> {
+  const rollout = await findRollout(trust.changing.database, id);
+  if (rollout === undefined) return;
+  const { total, published, unchanged, superseded, cancelled, refused, createdAt } = rollout;
+  const seconds = Math.round((trust.changing.now().getTime() - createdAt.getTime()) / 1_000);
+  const told = { rollout: id, total, published, unchanged, superseded, cancelled, refused, seconds };
+  if (refused > 0) log.warn(told, "a batch finished, and was refused for some repositories");
+  else log.info(told, "a batch finished");
+}
+
 /** Somebody else decided the item, or took it out of the batch: what was about to be decided is rolled back. */
 class Overtaken extends Error {}
 
@@ -193,11 +214,13 @@ function isLasting({ kind, reason }: Fault): boolean {
   return kind === "INVALID_ARGUMENT" || kind === "NOT_FOUND" || kind === "FAILED_PRECONDITION";
 }
 
-function requestOf(batch: OpenBatch, { gun }: BatchItem): Delegate {
-  const { team, paths, inReleases, acceptOrphaned, acceptRevived, reason } = batch;
+/** What Delegate or Undelegate would be asked for one repository of the batch. */
+function requestOf(batch: OpenBatch, { gun }: BatchItem): Delegate & Undelegate {
+  const { team, paths, inReleases, acceptOrphaned, acceptRevived, reason, ruleId } = batch;
   return {
     gun,
     team,
+    ruleId: ruleId ?? undefined,
     paths,
     excludeFromReleases: !inReleases,
     options: {

@@ -14,8 +14,12 @@ export interface Selection {
   readonly team: TeamId | "";
 }
 
-/** The GUNs that are selected now, ascending. More than a batch may hold are refused, not cut. */
-export async function selectGuns(db: Queryable, { gunPrefix, labels, team }: Selection): Promise<readonly Gun[]> {
+/** The GUNs that are selected now, ascending. More than a batch may hold are refused, not cut, under the name of `field`. */
+export async function selectGuns(
+  db: Queryable,
+  { gunPrefix, labels, team }: Selection,
+  field = "selection",
+): Promise<readonly Gun[]> {
   const rows = await db.rows<{ gun: Gun }>(
     `select c.gun from collections c
      where c.state <> 'DELETED' and c.gun >= :prefix and c.gun < :prefixEnd and c.labels @> cast(:labels as jsonb)
@@ -32,7 +36,7 @@ export async function selectGuns(db: Queryable, { gunPrefix, labels, team }: Sel
   );
   if (rows.length > mostInBatch) {
     const fault = `must select at most ${mostInBatch.toLocaleString("en")} repositories; narrow it`;
-    throw new Fault("INVALID_FIELD", `The selection ${fault}.`, { fields: [{ field: "selection", fault }] });
+    throw new Fault("INVALID_FIELD", `The selection ${fault}.`, { fields: [{ field, fault }] });
   }
   return rows.map((row) => row.gun);
 }

@@ -1,7 +1,7 @@
 import type { Queryable, Transaction } from "../../database.ts";
 import type { Gun, TeamId } from "../../names.ts";
 
-/** What a batch grants to its team on each of its repositories. */
+/** What a batch grants to its team on each of its repositories, or takes from it there. */
 export interface BatchGrant {
   readonly rolloutId: string;
   readonly team: TeamId;
@@ -9,6 +9,10 @@ export interface BatchGrant {
   readonly inReleases: boolean;
   readonly acceptOrphaned: boolean;
   readonly acceptRevived: boolean;
+  /** The rule it is made for, of whose delegations alone it ends any; null for none. */
+  readonly ruleId: string | null;
+  /** Whether it ends delegations instead of making them. */
+  readonly ends: boolean;
 }
 
 /** One repository of a new batch. */
@@ -28,8 +32,8 @@ export async function insertBatch(
   now: Date,
 ): Promise<void> {
   await tx.run(
-    `insert into rollout_grants(rollout_id, team_id, paths, in_releases, accept_orphaned, accept_revived)
-     values (:rolloutId, :team, :paths, :inReleases, :acceptOrphaned, :acceptRevived)`,
+    `insert into rollout_grants(rollout_id, team_id, paths, in_releases, accept_orphaned, accept_revived, rule_id, ends)
+     values (:rolloutId, :team, :paths, :inReleases, :acceptOrphaned, :acceptRevived, :ruleId, :ends)`,
     { ...grant },
   );
   await tx.run(
@@ -78,9 +82,12 @@ export async function hasOpenBatch(db: Queryable, team: TeamId): Promise<boolean
 }
 
 /** A later change of the team's delegation on the collection undid what the item `i` decided before it was live. */
-const undone = `i.generation < c.first_generation or (i.generation <= c.published_generation and exists (
-  select from delegations d where d.collection_id = c.id and d.team_id = g.team_id and d.since_generation = i.generation
-    and d.until_generation <= c.published_generation and d.live_from is null))`;
+const undone = `i.generation < c.first_generation or (i.generation <= c.published_generation and case when g.ends then exists (
+  select from delegations d where d.collection_id = c.id and d.team_id = g.team_id and d.since_generation > i.generation
+    and d.since_generation <= c.published_generation and not exists (select from uploads u where u.collection_id = c.id
+      and u.state = 'LANDED' and u.to_generation >= i.generation and u.to_generation < d.since_generation))
+  else exists (select from delegations d where d.collection_id = c.id and d.team_id = g.team_id and d.since_generation = i.generation
+    and d.until_generation <= c.published_generation and d.live_from is null) end)`;
 
 /** The collections of a batch `:id` with their states as of now, by the ranks of rollout-store.ts. */
 export const batchItems = `
@@ -114,7 +121,7 @@ export interface OpenBatch extends BatchGrant {
 export function openBatches(db: Queryable): Promise<readonly OpenBatch[]> {
   return db.rows(
     `select r.id as "rolloutId", r.actor, r.reason, g.team_id as team, g.paths, g.in_releases as "inReleases",
-       g.accept_orphaned as "acceptOrphaned", g.accept_revived as "acceptRevived"
+       g.accept_orphaned as "acceptOrphaned", g.accept_revived as "acceptRevived", g.rule_id as "ruleId", g.ends
      from rollouts r join rollout_grants g on g.rollout_id = r.id
      where r.finished_at is null and r.cancelled_at is null
        and exists (select from rollout_items i where i.rollout_id = r.id and i.result is null and i.generation is null)
@@ -214,8 +221,8 @@ export async function cancelBatchItems(tx: Transaction, rolloutId: string, now: 
   );
 }
 
-/** Settles the items whose decision has landed, or was undone before it was live, and finishes the batches that are all settled. */
-export async function settleBatches(db: Queryable, now: Date): Promise<void> {
+/** Settles the items whose decision has landed, or was undone before it was live, and finishes the batches that are all settled: their ids. */
+export async function settleBatches(db: Queryable, now: Date): Promise<readonly string[]> {
   await db.run(
     `update rollout_items i set result = case when ${undone} then 'SUPERSEDED' else 'PUBLISHED' end, settled_at = :now, detail = ''
      from rollouts r, rollout_grants g, collections c
@@ -223,9 +230,10 @@ export async function settleBatches(db: Queryable, now: Date): Promise<void> {
        and i.result is null and (c.published_generation >= i.generation or i.generation < c.first_generation)`,
     { now },
   );
-  await db.run(
+  const finished = await db.rows<{ id: string }>(
     `update rollouts r set finished_at = :now where r.finished_at is null and r.kind = 'BATCH'
-       and not exists (select from rollout_items i where i.rollout_id = r.id and i.result is null)`,
+       and not exists (select from rollout_items i where i.rollout_id = r.id and i.result is null) returning r.id`,
     { now },
   );
+  return finished.map(({ id }) => id);
 }

@@ -25,7 +25,7 @@ import { trustService } from "../../../src/rpc/trust-service.ts";
 import { parseKeyEncryptionKey } from "../../../src/signing/key-encryption-key.ts";
 import { openSealedBackend } from "../../../src/signing/sealed.ts";
 import { registerServers } from "../../../src/trust/publisher/due-store.ts";
-import { createAuthority, issueIdentity } from "../../../src/x509/authority.ts";
+import { createAuthority, type Identity, issueIdentity } from "../../../src/x509/authority.ts";
 import { keepText } from "../../stack/kept.ts";
 import { keepService } from "../../stack/kept-service.ts";
 import { startNotary, type TestNotary } from "../../stack/notary.ts";
@@ -49,6 +49,8 @@ export interface House {
   readonly viewer: Caller;
   /** Who owns dtr.example.org/dev/. */
   readonly owner: Caller;
+  /** The options of the command by which the admin calls this service. */
+  readonly commandLine: readonly string[];
   readonly logLines: readonly string[];
   /** What was counted as ended, such as `Delegate NOT_FOUND`. */
   readonly ended: readonly string[];
@@ -121,6 +123,7 @@ export async function openHouse(how: { readonly publishing: boolean; readonly fo
     database,
     notary,
     ...served.callers,
+    commandLine: served.commandLine,
     logLines: lines,
     ended,
     rows: async () => {
@@ -196,6 +199,11 @@ async function serve(known: Omit<Edge, "authorizer">, draining: AbortController,
   };
   return {
     callers,
+    commandLine: [
+      "--address",
+      `localhost:${running.port}`,
+      ...writeCommandFiles(directory, authority, await issue("admin")),
+    ],
     stop: async () => {
       await running.drain({ healthWaitMs: 0, graceMs: 1_000 });
       for (const caller of Object.values(callers)) caller.close();
@@ -203,6 +211,15 @@ async function serve(known: Omit<Edge, "authorizer">, draining: AbortController,
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function writeCommandFiles(directory: string, authority: Identity, caller: Identity): readonly string[] {
+  const files = { ca: authority.certificatePem, cert: caller.certificatePem, key: caller.privateKeyPem };
+  return Object.entries(files).flatMap(([name, pem]) => {
+    const file = join(directory, `command-${name}.pem`);
+    writeFileSync(file, pem, { mode: 0o600 });
+    return [`--${name}`, file];
+  });
 }
 
 function authorizerOf(directory: string): Edge["authorizer"] {

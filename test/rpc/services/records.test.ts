@@ -144,6 +144,17 @@ const calls: readonly Asked[] = [
     { eventType: "delegation.batch_delegated.v1", subject: "ops" },
   ),
   row(delegations.cancelRollout, () => ({ id: batchId }), { eventType: "rollout.cancelled.v1", subject: "qa" }),
+  row(
+    delegations.createDelegationRule,
+    { gunPrefix: "dtr.example.org/ruled/", team: "qa" },
+    { eventType: "delegation_rule.created.v1", subject: "qa" },
+  ),
+  row(
+    delegations.deleteDelegationRule,
+    { gunPrefix: "dtr.example.org/ruled/", team: "qa" },
+    { eventType: "delegation_rule.deleted.v1", subject: "qa" },
+  ),
+  row(delegations.listDelegationRules, {}),
   // One that has nothing pending, so that it ends at once.
   row(delegations.watchRollout, () => ({ id: batchId })),
   row(expiry.listExpiring, {}),

@@ -30,6 +30,7 @@ interface Scene {
   readonly idleMember: string;
   readonly emptyTeam: string;
   readonly rollout: string;
+  readonly ruled: string;
 }
 
 async function setScene(name: string): Promise<Scene> {
@@ -42,6 +43,7 @@ async function setScene(name: string): Promise<Scene> {
     idleTeam: `${name}-idle`,
     idleMember: `${name}-oli`,
     emptyTeam: `${name}-empty`,
+    ruled: `dtr.example.org/${name}-ruled/`,
   };
   const [[certificate]] = await Promise.all([
     makeTeam(admin, scene.team, [scene.member, `${name}-bob`]),
@@ -50,6 +52,7 @@ async function setScene(name: string): Promise<Scene> {
     initialize(admin, scene.bareGun),
   ]);
   await initialize(admin, scene.gun, [scene.team]);
+  await admin.send(delegations.createDelegationRule, { gunPrefix: scene.ruled, team: scene.team });
   const guns = [scene.bareGun];
   const { outcome } = await admin.send(delegations.batchDelegate, {
     team: scene.idleTeam,
@@ -128,6 +131,13 @@ const mutations: readonly Mutation[] = [
     ({ gun, bareGun, idleTeam }) => ({ team: idleTeam, guns: [gun, bareGun] }),
     newKeyOf("idleMember"),
   ),
+  mutation(
+    "rule",
+    delegations.createDelegationRule,
+    ({ gun, idleTeam }) => ({ gunPrefix: gun.slice(0, -"nginx".length), team: idleTeam }),
+    newKeyOf("idleMember"),
+  ),
+  mutation("end-rule", delegations.deleteDelegationRule, ({ ruled, team }) => ({ gunPrefix: ruled, team })),
   mutation("stop", delegations.cancelRollout, ({ rollout }) => ({ id: rollout })),
   mutation("undelegate", delegations.undelegate, ({ gun, team }) => ({ gun, team }), newKeyOf("member")),
 ];
