@@ -1,5 +1,4 @@
 import type { Call } from "../audit/call.ts";
-import type { Json, RecordDraft } from "../audit/record.ts";
 import { type Changed, type Decision, makeChange } from "../changes/mutation.ts";
 import type { ChangeOptions } from "../changes/options.ts";
 import { describeWarning, quietPlan } from "../changes/plan.ts";
@@ -9,6 +8,7 @@ import type { Gun, TeamId } from "../names.ts";
 import { signingCertificatesOf } from "../teams/signing-certificates-store.ts";
 import { bumpGeneration, type Collection, lockCollectionOf } from "./collection-store.ts";
 import { requireDelegationEtag } from "./delegation-etag.ts";
+import { delegationRecord, recordedDelegation } from "./delegation-record.ts";
 import {
   currentDelegationsOf,
   type DelegationRow,
@@ -177,7 +177,7 @@ async function decided(tx: Transaction, change: Decided, eventType: string): Pro
     changed: true,
     commitment: { collection: { id: collection.id, generation }, rolloutId: undefined },
     resource: `${request.gun} ${request.team}`,
-    record: recordOf(request, eventType, {
+    record: delegationRecord(request, eventType, {
       before: recordedDelegation(before, request.team),
       after: recordedDelegation(after, request.team),
       diff: [...roles.flatMap(describe), ...touched.map(describeWarning)],
@@ -197,37 +197,7 @@ function unchanged(
     changed: false,
     commitment: pendingCommitment(collection, generation),
     resource: `${request.gun} ${request.team}`,
-    record: recordOf(request, eventType, { before: null, after: null, diff: [] }),
-  };
-}
-
-function recordOf(request: Delegate | Undelegate, eventType: string, change: RecordDraft["change"]): RecordDraft {
-  return {
-    eventType,
-    stage: "RESULT",
-    severity: "NOTICE",
-    subject: { type: "gun", id: request.gun },
-    about: [{ type: "team", id: request.team }],
-    result: "OK",
-    resultReason: "",
-    gun: request.gun,
-    change,
-    publication: undefined,
-  };
-}
-
-function recordedDelegation(desired: DesiredCollection, team: TeamId): Json {
-  const found = desired.delegations.find((delegation) => delegation.team === team);
-  if (found === undefined) return null;
-  return {
-    team,
-    paths: found.paths,
-    in_releases: found.inReleases,
-    keys: found.certificates.map((certificate) => ({
-      member: certificate.member,
-      tuf_key_id: certificate.tufKeyId,
-      canonical_key_id: certificate.canonicalKeyId,
-    })),
+    record: delegationRecord(request, eventType, { before: null, after: null, diff: [] }),
   };
 }
 
