@@ -61,6 +61,11 @@ export function parseGunPrefix(text: string): Parsed<GunPrefix> {
   return no("must be the beginning of a GUN: at most 255 lower-case letters, digits and `. : _ / -`");
 }
 
+/** The text before which all texts stand that begin with a prefix, and from the prefix on no other: no text holds what it ends with. */
+export function endOfPrefix(prefix: string): string {
+  return `${prefix}\u{10ffff}`;
+}
+
 /** The registry host of a GUN, port included. */
 export function registryHostOf(gun: Gun): string {
   return gun.slice(0, gun.indexOf("/"));

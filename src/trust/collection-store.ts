@@ -1,6 +1,6 @@
 import type { BlockReason, PendingReason } from "../changes/outcome.ts";
 import type { Queryable, Transaction } from "../database.ts";
-import type { Gun } from "../names.ts";
+import { endOfPrefix, type Gun } from "../names.ts";
 import { type Standing, standingColumns } from "./standing.ts";
 
 /** One collection as the database keeps it. Instants of `-infinity` and `infinity` are undefined. */
@@ -174,7 +174,7 @@ export function listCollections(
       after,
       limit,
       prefix: filter.gunPrefix,
-      prefixEnd: `${filter.gunPrefix}\u{10ffff}`,
+      prefixEnd: endOfPrefix(filter.gunPrefix),
       team: filter.team,
       states: filter.states,
     },

@@ -1,4 +1,4 @@
-import type { CanonicalKeyId, Gun, RoleName, TeamId, TufKeyId } from "../../names.ts";
+import { type CanonicalKeyId, endOfPrefix, type Gun, type RoleName, type TeamId, type TufKeyId } from "../../names.ts";
 import type { Place } from "./right.ts";
 import type { KnownKey } from "./subject-store.ts";
 
@@ -34,7 +34,7 @@ export function inOrder(one: Ordered, other: Ordered): number {
 
 /** What bounds the GUNs of a list, from that of the page's beginning on. */
 export function gunsFrom({ gunPrefix }: Question, from: string): { readonly from: string; readonly end: string } {
-  return { from: from > gunPrefix ? from : gunPrefix, end: `${gunPrefix}\u{10ffff}` };
+  return { from: from > gunPrefix ? from : gunPrefix, end: endOfPrefix(gunPrefix) };
 }
 
 /** The condition that a decided row held at the instant. */

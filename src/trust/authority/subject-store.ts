@@ -1,5 +1,5 @@
 import type { Queryable } from "../../database.ts";
-import type { CanonicalKeyId, Gun, MemberId, TeamId, TufKeyId } from "../../names.ts";
+import { type CanonicalKeyId, endOfPrefix, type Gun, type MemberId, type TeamId, type TufKeyId } from "../../names.ts";
 import type { KeyName } from "./right.ts";
 
 /** Since when a collection is known, and its identity. */
@@ -16,7 +16,7 @@ export async function allKnownSince(db: Queryable, gunPrefix: string): Promise<D
     gunPrefix === ""
       ? "select max(known_since) as since from collections"
       : "select max(known_since) as since from collections where gun >= :prefix and gun < :prefixEnd",
-    gunPrefix === "" ? {} : { prefix: gunPrefix, prefixEnd: `${gunPrefix}\u{10ffff}` },
+    gunPrefix === "" ? {} : { prefix: gunPrefix, prefixEnd: endOfPrefix(gunPrefix) },
   );
   return row?.since ?? null;
 }

@@ -1,5 +1,5 @@
 import type { Queryable } from "../../database.ts";
-import type { MemberId, RoleName } from "../../names.ts";
+import { endOfPrefix, type MemberId, type RoleName } from "../../names.ts";
 
 export const expiringKinds = ["ROOT", "TARGETS", "DELEGATION", "CERTIFICATE"] as const;
 export type ExpiringKind = (typeof expiringKinds)[number];
@@ -96,7 +96,7 @@ export async function findExpiring(
       limit,
       ...(filter.until === undefined ? {} : { until: filter.until }),
       ...(filter.kinds.length === 0 ? {} : { kinds: filter.kinds }),
-      ...(filter.gunPrefix === "" ? {} : { prefix: filter.gunPrefix, prefixEnd: `${filter.gunPrefix}\u{10ffff}` }),
+      ...(filter.gunPrefix === "" ? {} : { prefix: filter.gunPrefix, prefixEnd: endOfPrefix(filter.gunPrefix) }),
       ...(filter.team === "" ? {} : { team: filter.team }),
       ...(after === undefined
         ? {}

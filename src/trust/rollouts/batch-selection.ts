@@ -1,6 +1,6 @@
 import type { Queryable } from "../../database.ts";
 import { Fault } from "../../errors.ts";
-import type { Gun, GunPrefix, TeamId } from "../../names.ts";
+import { endOfPrefix, type Gun, type GunPrefix, type TeamId } from "../../names.ts";
 import type { Labels } from "../../teams/labels.ts";
 
 /** At most so many repositories in one batch. */
@@ -28,7 +28,7 @@ export async function selectGuns(
      order by c.gun limit :limit`,
     {
       prefix: gunPrefix,
-      prefixEnd: `${gunPrefix}\u{10ffff}`,
+      prefixEnd: endOfPrefix(gunPrefix),
       labels: JSON.stringify(Object.fromEntries(labels)),
       team,
       limit: mostInBatch + 1,

@@ -1,5 +1,5 @@
 import type { Queryable, Transaction } from "../../database.ts";
-import type { Gun, TeamId } from "../../names.ts";
+import { endOfPrefix, type Gun, type TeamId } from "../../names.ts";
 import type { NewBatchItem } from "../rollouts/batch-store.ts";
 import type { RulePrefix } from "./rule-prefix.ts";
 
@@ -72,7 +72,7 @@ export function listRuleRows(
      order by r.gun_prefix, r.team_id limit :limit`,
     {
       gunPrefix,
-      prefixEnd: `${gunPrefix}\u{10ffff}`,
+      prefixEnd: endOfPrefix(gunPrefix),
       team,
       afterPrefix: after.gunPrefix,
       afterTeam: after.team,
