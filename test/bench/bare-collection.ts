@@ -58,3 +58,23 @@ function targetsFile({ key, privateKey }: Signer, version: number, teams: readon
     bytes: envelopeOf(payload, [{ keyId: tufKeyIdOf(key), method: "ecdsa", sig }]),
   };
 }
+
+/** Targets that are signed and need only be posted. */
+export interface ReadyOne {
+  readonly gun: BareCollection["gun"];
+  readonly version: number;
+  readonly upload: ReturnType<BareCollection["readySigned"]>;
+}
+
+/** The next targets of each collection, signed before any clock runs. */
+export function readyOnes(
+  collections: readonly BareCollection[],
+  version: number,
+  teams: readonly BenchTeam[],
+): readonly ReadyOne[] {
+  return collections.map((collection) => ({
+    gun: collection.gun,
+    version,
+    upload: collection.readySigned(version, teams),
+  }));
+}

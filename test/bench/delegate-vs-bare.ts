@@ -1,10 +1,10 @@
-import type { BareCollection } from "./bare-collection.ts";
+import { type ReadyOne, readyOnes } from "./bare-collection.ts";
 import type { BareNotary } from "./bare-notary.ts";
 import { delegate, layField, requireSameDelegations, targetsBytesOf } from "./collections.ts";
 import { defineMeasure, type Measure } from "./measure.ts";
 import { rateOf, roundsOf, runPairs, share } from "./pairs.ts";
 import { cpuMsOf } from "./process-figures.ts";
-import { type BenchTeam, makeTeams } from "./teams.ts";
+import { makeTeams } from "./teams.ts";
 
 const name = "delegate-vs-bare";
 const callerCount = 8;
@@ -62,24 +62,6 @@ export const delegateVsBare: Measure = defineMeasure({
       };
     }),
 });
-
-interface ReadyOne {
-  readonly gun: BareCollection["gun"];
-  readonly version: number;
-  readonly upload: ReturnType<BareCollection["readySigned"]>;
-}
-
-function readyOnes(
-  collections: readonly BareCollection[],
-  version: number,
-  teams: readonly BenchTeam[],
-): readonly ReadyOne[] {
-  return collections.map((collection) => ({
-    gun: collection.gun,
-    version,
-    upload: collection.readySigned(version, teams),
-  }));
-}
 
 /** What Notary does for one publication, look and read-back included: the limit of any service that keeps nothing. */
 async function postAndReadBack(bare: BareNotary, { gun, version, upload }: ReadyOne): Promise<void> {

@@ -1,4 +1,5 @@
 import { DelegationServiceService } from "../../gen/imagetrust/v1/delegation.ts";
+import { readyOnes } from "./bare-collection.ts";
 import { type Caller, noWait } from "./caller.ts";
 import { layField, requireSameDelegations, targetsBytesOf } from "./collections.ts";
 import { defineMeasure, type Measure } from "./measure.ts";
@@ -36,10 +37,7 @@ export const rolloutVsBare: Measure = defineMeasure({
           return rate;
         },
         async (round) => {
-          const ready = field.bare.map((collection) => ({
-            gun: collection.gun,
-            upload: collection.readySigned(round + 2, teams.slice(0, round + 2)),
-          }));
+          const ready = readyOnes(field.bare, round + 2, teams.slice(0, round + 2));
           return await rateOf(repositories, () =>
             share(ready, [site.bare], (bare, { gun, upload }) => bare.post(gun, upload)),
           );

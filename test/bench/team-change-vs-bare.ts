@@ -1,6 +1,7 @@
 import { TeamServiceService } from "../../gen/imagetrust/v1/team.ts";
 import { roleOf } from "../../src/names.ts";
 import { makeIdentity } from "../trust/identity.ts";
+import { readyOnes } from "./bare-collection.ts";
 import { type Caller, noWait } from "./caller.ts";
 import { delegationsOn, type Field, layField, targetsBytesOf } from "./collections.ts";
 import { defineMeasure, type Measure } from "./measure.ts";
@@ -42,10 +43,7 @@ export const teamChangeVsBare: Measure = defineMeasure({
           return rate;
         },
         async (round) => {
-          const ready = field.bare.map((collection) => ({
-            gun: collection.gun,
-            upload: collection.readySigned(round + 2, [team]),
-          }));
+          const ready = readyOnes(field.bare, round + 2, [team]);
           return await rateOf(repositories, () =>
             share(ready, [site.bare], (bare, { gun, upload }) => bare.post(gun, upload)),
           );
